@@ -1,0 +1,41 @@
+"""Starting Keras: quiet, seeded, and with the same results each time."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def start_keras(seed: int) -> None:
+    """Import Keras on its backend (KERAS_BACKEND, TensorFlow by default) and make its operations deterministic.
+
+    To be called before anything else imports Keras.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _no_chatter():
+        import keras
+
+        if keras.config.backend() == "tensorflow":
+            import tensorflow
+
+            tensorflow.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Keep back what native code writes to stderr, which TensorFlow 2.21 does whatever its log level; show it on error."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            chatter.seek(0)
+            os.write(stderr, chatter.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

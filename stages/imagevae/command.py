@@ -1,0 +1,69 @@
+"""The command line that all stages have in common: checked flags, errors of one line, exit status 2."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from imagevae.errors import BadInput
+
+SETTINGS = {"show_default": True, "max_content_width": 100}
+
+
+class FiniteRange(click.FloatRange):
+    """A number with a range, as in click, that is neither infinite nor "not a number"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class Colour(click.ParamType):
+    """black, white or #rrggbb, given to the stage as (red, green, blue), each 0 to 255."""
+
+    name = "colour"
+    _named = {"black": "#000000", "white": "#ffffff"}
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "[black|white|#rrggbb]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        digits = self._named.get(value, value)
+        try:
+            if len(digits) != 7 or digits[0] != "#":
+                raise ValueError
+            return tuple(bytes.fromhex(digits[1:]))
+        except ValueError:
+            self.fail(f"{value!r} is not black, white or #rrggbb (two hexadecimal digits a channel).", param, ctx)
+
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+SEED = click.IntRange(0, 2**32 - 1)
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a stage as a program.
+
+    Exits with 0 when it ends well and with 2 when flags, input files or the disk were at fault, after one line on
+    stderr that names the culprit. Ctrl-C exits with 130. Anything else is a defect of ours and keeps its traceback.
+    """
+    try:
+        sys.exit(command.main(standalone_mode=False))
+    except click.ClickException as error:
+        message = error.format_message()
+    except BadInput as error:
+        message = str(error)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except click.Abort:
+        print(f"{command.name}: stopped", file=sys.stderr)
+        sys.exit(130)
+    print(f"{command.name}: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,167 @@
+"""Image files: which ones a folder holds, decoding them to RGB, encoding PNG."""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from imagevae.errors import BadInput
+
+EXTENSIONS = frozenset(
+    ".avif .bmp .dib .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+)
+
+RGB = tuple[int, ...]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Paths of the image files below a folder, relative to it, in the order of their names.
+
+    What counts as an image is decided by the file extension. Hidden files and folders are left aside.
+
+    Raises:
+        BadInput: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such folder; --input wants a folder of images")
+    found = sorted(_walk(folder), key=Path.as_posix)
+    if not found:
+        raise BadInput(f"{folder}: no image in this folder; wanted are files named {' '.join(sorted(EXTENSIONS))}")
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def stop(error: OSError) -> None:
+        raise error
+
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS:
+                yield Path(parent, name).relative_to(folder)
+
+
+def read_rgb(file: Path, background: RGB) -> NDArray[np.uint8]:
+    """Decode an image file: first frame, upright (EXIF orientation applied), transparency over `background`.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+
+    Raises:
+        BadInput: the file is no image, or a damaged one.
+        OSError: the file can't be read.
+    """
+    try:
+        return flatten(decode(file.read_bytes()), background)
+    except BadInput as error:
+        raise BadInput(f"{file}: {error}") from None
+
+
+def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Decode the bytes of an image file, upright.
+
+    OpenCV decodes, being several times faster; Pillow takes over where OpenCV 4.14 is wrong: it drops the colour key
+    of grey PNGs, ignores the orientation of AVIFs, and multiplies or mistakes the fourth channel of TIFFs.
+
+    Returns:
+        uint8 or uint16 (height, width, channels): grey, RGB, or RGBA with straight alpha.
+
+    Raises:
+        BadInput: these bytes are no image, or a damaged one.
+    """
+    if _needs_pillow(data):
+        return _decode_with_pillow(data)
+    try:
+        pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # raised for empty data and for sizes out of bounds
+        pixels = None
+    if pixels is None or _is_cut_short(data):
+        raise BadInput("not an image, or a damaged one; replace it or take it out")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise BadInput(f"pixels of type {pixels.dtype}; wanted are 8 or 16 bits a channel")
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    elif pixels.shape[2] == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    elif pixels.shape[2] == 4:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
+    exif = [bytes(block) for kind, block in zip(kinds, blocks, strict=True) if kind == cv2.IMAGE_METADATA_EXIF]
+    return _upright(pixels, exif[0]) if exif else pixels
+
+
+def _needs_pillow(data: bytes) -> bool:
+    grey_png = data[:8] == b"\x89PNG\r\n\x1a\n" and data[25:26] == b"\x00"
+    return (
+        data[:4] in (b"II*\x00", b"MM\x00*")
+        or data[4:12] in (b"ftypavif", b"ftypavis")
+        or (grey_png and b"tRNS" in data[:65536].partition(b"IDAT")[0])
+    )
+
+
+def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            upright = ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UnidentifiedImageError):
+        raise BadInput("not an image, or a damaged one; replace it or take it out") from None
+    if upright.mode in ("F", "I"):
+        raise BadInput(f"pixels of Pillow's mode {upright.mode}; wanted are 8 or 16 bits a channel")
+    if upright.mode.startswith("I;16"):
+        return np.asarray(upright, np.uint16)[:, :, None]
+    return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
+
+
+def _is_cut_short(data: bytes) -> bool:
+    """Whether a PNG or JPEG lacks its end: OpenCV fills the missing rows in without a word."""
+    if data[:4] == b"\x89PNG":
+        return b"IEND" not in data[-4096:]
+    if data[:2] == b"\xff\xd8":
+        return b"\xff\xd9" not in data[-65536:]
+    return False
+
+
+def _upright(pixels: NDArray, exif: bytes) -> NDArray:
+    metadata = Image.Exif()
+    metadata.load(exif)
+    orientation = metadata.get(0x0112, 1)  # Exif 2.3, 4.6.4 A: 1 is upright, 8 ways in all
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> NDArray[np.uint8]:
+    """Composite straight alpha over a background and scale to 8 bits, rounding to the nearest once, at the end.
+
+    The "over" operator of Porter and Duff (1984) with an opaque backdrop: alpha * colour + (1 - alpha) * background.
+
+    Args:
+        pixels: (height, width, 1, 3 or 4), grey, RGB or RGBA.
+        background: red, green and blue, 0 to 255.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    top = int(np.iinfo(pixels.dtype).max)
+    exact = np.uint32 if top == 255 else np.uint64  # holds 255 * top * top
+    colour, alpha = pixels[:, :, :3].astype(exact), pixels[:, :, 3:].astype(exact)
+    if alpha.size and alpha.min() < top:
+        over = 255 * colour * alpha + np.asarray(background, exact) * top * (top - alpha)
+        colour = (over + top * top // 2) // (top * top)
+    elif top > 255:
+        colour = (255 * colour + top // 2) // top
+    return np.ascontiguousarray(np.broadcast_to(colour.astype(np.uint8), (*colour.shape[:2], 3)))
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode uint8 (height, width, 3 or 4), RGB or RGBA, as PNG without metadata: same pixels, same bytes."""
+    swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    return cv2.imencode(".png", cv2.cvtColor(pixels, swap))[1].tobytes()

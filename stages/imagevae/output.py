@@ -1,0 +1,50 @@
+"""Outputs that are either whole or not there at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; when the block ends well, its files become those of `folder`.
+
+    Where `folder` is new it appears in one step. Where it exists, files of the same name are replaced, one atomic
+    step each, and all others stay. When the block fails, nothing of it remains.
+
+    Raises:
+        OSError: the folder can't be written, or the disk is full.
+    """
+    exists = folder.is_dir()
+    partial = folder / ".partial" if exists else folder.with_name(f".{folder.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)  # of a run that was killed
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if not exists:
+            partial.rename(folder)
+            return
+        for file in sorted(path for path in partial.rglob("*") if path.is_file()):
+            target = folder / file.relative_to(partial)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file, and its folder where it is missing, so that it is never seen half-written.
+
+    Raises:
+        OSError: the file can't be written, or the disk is full.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name[:200]}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)

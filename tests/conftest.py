@@ -1,0 +1,179 @@
+"""What the tests share: running a stage as a user does, small images, and a copy of the project to work in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import hypothesis
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+def run_stage(name: str, *arguments: object, **keywords) -> subprocess.CompletedProcess:
+    """Run stages/NAME.py in a process of its own."""
+    command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **keywords)
+
+
+def assert_refused(result: subprocess.CompletedProcess, *culprits: object) -> None:
+    """A user's mistake gives exit status 2 and one line that names the culprit."""
+    assert result.returncode == 2, result.stderr
+    [line] = result.stderr.splitlines()
+    assert "error:" in line
+    for culprit in culprits:
+        assert str(culprit) in line
+
+
+def write_images(folder: Path, count: int, size: int = 16, seed: int = 0) -> None:
+    """Write smooth random RGBA images as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed)
+    for number in range(count):
+        small = noise.integers(0, 256, (4, 4, 4), np.uint8)
+        cv2.imwrite(str(folder / f"{number:04}.png"), cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 opaque images of 16 x 16 pixels."""
+    folder = tmp_path_factory.mktemp("squares")
+    write_images(folder / "rgba", 40)
+    result = run_stage("rgba2rgb", "--input", folder / "rgba", "--output", folder / "rgb")
+    assert result.returncode == 0, result.stderr
+    return folder / "rgb"
+
+
+TINY = ("--latent_dim", 2, "--width", 4, "--epochs", 2, "--batch_size", 8, "--held_out", 0.3)
+
+
+@pytest.fixture(scope="session")
+def model_file(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model with two latents, trained for two epochs on `squares`."""
+    folder = tmp_path_factory.mktemp("model")
+    file = folder / "vae.keras"
+    result = run_stage("train", "--input", squares, "--output", file, "--curves", folder / "curves", *TINY)
+    assert result.returncode == 0, result.stderr
+    return file
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """The files below a folder with their contents."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+class Project:
+    """A folder with a copy of this project, and commands that run in it, away from the user's own configuration."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "DVC_GLOBAL_CONFIG_DIR": f"{folder}.config",
+            "DVC_SITE_CACHE_DIR": f"{folder}.cache",
+        }
+
+    @classmethod
+    def new(cls, folder: Path) -> "Project":
+        """Copy the files of this project, as they are now, into a repository of their own."""
+        project = cls(folder)
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0"):
+            if (ROOT / name).is_file() and Path(name).name != "dvc.lock" and not name.startswith("metrics/"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, folder / name)
+        project.git("init", "--quiet")
+        project.set_user()
+        project.commit("The project")
+        return project
+
+    def copy_to(self, folder: Path) -> "Project":
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+    def clone_to(self, folder: Path) -> "Project":
+        """What a colleague gets: the git repository, without DVC's cache."""
+        self.git("clone", "--quiet", self.folder, folder)
+        clone = Project(folder)
+        clone.set_user()
+        return clone
+
+    def set_user(self) -> None:
+        self.git("config", "user.name", "Test")
+        self.git("config", "user.email", "test@example.org")
+
+    def __call__(self, *command: object, status: int = 0) -> str:
+        """Run a command, check its exit status, and give its stdout."""
+        result = subprocess.run(
+            [str(word) for word in command],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+        )
+        assert result.returncode == status, f"{command}: {result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def git(self, *arguments: object) -> str:
+        return self("git", *arguments)
+
+    def dvc(self, *arguments: object, status: int = 0) -> str:
+        return self("dvc", *arguments, status=status)
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def change_params(self, changes: dict) -> None:
+        """Edit params.yaml; a section keeps the entries that `changes` does not name."""
+        file = self.folder / "params.yaml"
+        params = yaml.safe_load(file.read_text())
+        for section, values in changes.items():
+            params[section] = {**params[section], **values} if isinstance(values, dict) else values
+        file.write_text(yaml.safe_dump(params))
+
+    def digests(self) -> dict[str, str]:
+        """MD5 of each output of each stage, as dvc.lock records them."""
+        found = {}
+        for lock in ("dvc.lock", "data/dvc.lock"):
+            if (self.folder / lock).is_file():
+                for stage in yaml.safe_load((self.folder / lock).read_text())["stages"].values():
+                    found |= {out["path"]: out["md5"] for out in stage["outs"]}
+        return found
+
+
+TINY_PARAMS = {
+    "images": "data/robots",
+    "robots": {"count": 24, "size": 32},
+    "resize": {"size": 16},
+    "train": {"latent_dim": 2, "width": 4, "epochs": 3, "batch_size": 8, "held_out": 0.3},
+    "sample": {"count": 8},
+    "evaluate": {"shown": 4},
+}
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with tiny parameters after `dvc repro`, committed. Not to be changed: `tiny` is a copy."""
+    project = Project.new(tmp_path_factory.mktemp("project"))
+    project.change_params(TINY_PARAMS)
+    project.commit("Tiny parameters")
+    project.dvc("repro")
+    project.commit("Reproduced")
+    return project
+
+
+@pytest.fixture
+def tiny(reproduced: Project, tmp_path: Path) -> Project:
+    """A copy of `reproduced`, to be changed at will."""
+    return reproduced.copy_to(tmp_path / "tiny")

@@ -1,0 +1,29 @@
+"""Names of results: nothing is lost, nothing overwritten."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from imagevae.folders import png_name
+from imagevae.images import EXTENSIONS
+
+names = st.builds(
+    lambda stem, endings: Path(stem + "".join(endings)),
+    st.sampled_from(["a", "b.c", "png", "ü ñ"]),
+    st.lists(st.sampled_from([*sorted(EXTENSIONS), ".PNG", ".Jpg"]), min_size=1, max_size=3),
+)
+
+
+@given(names, names)
+def test_two_images_never_share_a_result(one: Path, other: Path):
+    assert (png_name(one) == png_name(other)) == (one == other)
+
+
+@given(names)
+def test_results_are_named_png(name: Path):
+    assert png_name(name).suffix.lower() == ".png"
+
+
+def test_a_png_keeps_its_name_and_others_keep_theirs_in_front():
+    assert png_name(Path("x/a.png")) == Path("x/a.png")
+    assert png_name(Path("x/a.jpg")) == Path("x/a.jpg.png")

@@ -1,0 +1,181 @@
+"""dvc.yaml names exactly the modules, files and parameters that its stages read: derived from their code.
+
+Modules come from the imports, parameters from the flags, files from the command; and a trace of the running stages
+shows that they open nothing else.
+"""
+
+import ast
+import importlib
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from conftest import ROOT, Project
+
+SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def stages() -> Iterator[tuple[str, dict]]:
+    for file in (ROOT / "dvc.yaml", ROOT / "data" / "dvc.yaml"):
+        yield from yaml.safe_load(file.read_text())["stages"].items()
+
+
+STAGES = dict(stages())
+
+
+def names(entries: list) -> set[str]:
+    """The paths among a stage's deps, outs, params, metrics or plots."""
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
+
+
+def imported(file: Path) -> set[Path]:
+    """The modules of this project that a file imports, and those that they import."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "imagevae":
+            modules = [f"imagevae.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            path = ROOT / "stages" / f"{module.replace('.', '/')}.py"
+            if path.is_file() and path not in found:
+                found |= {path} | imported(path)
+    return found
+
+
+def flags(stage: str) -> dict[str, click.Option]:
+    command = importlib.import_module(stage).main
+    return {option.opts[0].removeprefix("--"): option for option in command.params}
+
+
+def words(stage: str) -> list[str]:
+    """The command of a stage, word by word, where its section is still unfolded: ${stage}."""
+    return shlex.split(STAGES[stage]["cmd"])
+
+
+def test_each_script_is_a_stage_and_each_section_is_a_stage():
+    assert {script.stem for script in SCRIPTS} == set(STAGES) == set(PARAMS) - {"images"}
+    for stage in STAGES:
+        assert words(stage)[:2] == ["python", f"stages/{stage}.py"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_modules_are_those_that_the_script_imports(stage: str):
+    script = ROOT / "stages" / f"{stage}.py"
+    expected = {path.relative_to(ROOT).as_posix() for path in {script} | imported(script)}
+    assert {dep for dep in names(STAGES[stage]["deps"]) if dep.startswith("stages")} == expected
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_parameters_are_the_flags(stage: str):
+    """A section of params.yaml and the paths and values that the command spells out make up the flags."""
+    spelled = [word.removeprefix("--") for word in words(stage) if word.startswith("--")]
+    assert words(stage)[-1] == f"${{{stage}}}"
+    assert sorted(spelled + list(PARAMS[stage])) == sorted(flags(stage))
+    in_command = {word[2:-1] for word in words(stage) if word.startswith("${")}
+    assert names(STAGES[stage]["params"]) == in_command
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_parameters_have_the_defaults_of_the_flags(stage: str):
+    for name, value in PARAMS[stage].items():
+        default = flags(stage)[name].default
+        assert value == default
+        assert type(value) is type(default)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_files_are_those_in_the_command(stage: str):
+    """Each path in the command, or the folder that holds it, is a dependency or an output, and the other way round."""
+    spelled = {
+        word
+        for flag, word in zip(words(stage)[:-1], words(stage)[1:], strict=True)
+        if flag.startswith("--") and isinstance(flags(stage)[flag[2:]].type, click.Path)
+    }
+    declared = {dep for dep in names(STAGES[stage]["deps"]) if not dep.startswith("stages")}
+    for kind in ("outs", "metrics", "plots"):
+        declared |= names(STAGES[stage].get(kind, []))
+    for path in spelled:
+        assert any(path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/") for other in declared)
+    for path in declared:
+        assert any(path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/") for other in spelled)
+
+
+AUDIT = """
+import atexit, os, sys
+opened = set()
+def watch(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        opened.add((os.fsdecode(arguments[0]), event == "open" and "w" in str(arguments[1])))
+sys.addaudithook(watch)
+def save():
+    inside = {os.path.relpath(path) for path, written in list(opened) if not written}
+    with open(os.environ["AUDIT"] + "/" + os.path.basename(sys.argv[0]), "w") as file:
+        file.write("\\n".join(sorted(path for path in inside if not path.startswith(".."))))
+atexit.register(save)
+"""
+
+
+@pytest.mark.slow
+def test_running_stages_read_only_what_is_declared(tiny: Project, tmp_path: Path):
+    """Python reports each file that a stage opens; what lies in the project must be declared, and be read."""
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    (tmp_path / "trace").mkdir()
+    tiny.environment |= {"PYTHONPATH": str(tmp_path), "AUDIT": str(tmp_path / "trace"), "PYTHONDONTWRITEBYTECODE": "1"}
+    tiny.dvc("repro", "--force", "--no-run-cache")
+    for stage, declared in STAGES.items():
+        read = (tmp_path / "trace" / f"{stage}.py").read_text().split("\n")
+        wanted = {dep.replace("${images}", "data/robots") for dep in names(declared["deps"])}
+        made = {out for kind in ("outs", "metrics", "plots") for out in names(declared.get(kind, []))}
+
+        def within(path: str, folders: set[str]) -> bool:
+            return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+        assert [path for path in wanted if not any(within(file, {path}) for file in read)] == []
+        known = wanted | made | {str(Path(path).parent / f".{Path(path).name}.partial") for path in made}
+        known |= {".git", ".gitignore", ".dvc", ".dvcignore"}  # DVCLive looks up the repository that it runs in
+        assert [path for path in read if (tiny.folder / path).is_file() and not within(path, known)] == []
+
+
+def changed(project: Project) -> set[str]:
+    """The stages that `dvc status` calls changed."""
+    return {name.split(":")[-1] for name in json.loads(project.dvc("status", "--json", "dvc.yaml", "data/dvc.yaml"))}
+
+
+@pytest.mark.slow
+def test_a_change_reaches_exactly_the_stages_that_read_it(tiny: Project):
+    """Each module of the code and each parameter is changed in turn; the stages to run must be those that read it."""
+    assert changed(tiny) == set()
+    for module in sorted((tiny.folder / "stages").rglob("*.py")):
+        readers = {
+            script.stem
+            for script in SCRIPTS
+            if (ROOT / module.relative_to(tiny.folder)) in {script} | imported(script)
+        }
+        content = module.read_text()
+        module.write_text(f"{content}\n# changed\n")
+        assert changed(tiny) == readers, module
+        module.write_text(content)
+    params = tiny.folder / "params.yaml"
+    content = params.read_text()
+    for section, values in PARAMS.items():
+        if not isinstance(values, dict):
+            continue
+        for name, value in values.items():
+            edited = yaml.safe_load(content)
+            other = {"black": "white", "pad": "crop"}.get(value) or type(value)(value + 1)
+            edited[section][name] = other
+            params.write_text(yaml.safe_dump(edited))
+            readers = {stage for stage in STAGES if f"${{{section}}}" in words(stage) or f"${{{section}.{name}}}" in words(stage)}
+            assert changed(tiny) == readers, name
+    params.write_text(content)
+    assert changed(tiny) == set()

@@ -1,0 +1,106 @@
+"""The pipeline as a user runs it: `dvc repro`, metrics, plots, experiments, and a colleague who pulls the model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Project, tree, write_images
+
+pytestmark = pytest.mark.slow
+
+
+def stages_run(output: str) -> list[str]:
+    return [line.split("'")[1].split(":")[-1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+ALL = ["robots", "rgba2rgb", "resize", "train", "sample", "evaluate"]
+
+
+def test_reproduces_everything_once_and_then_nothing(tiny: Project):
+    assert stages_run(tiny.dvc("repro")) == []
+    assert stages_run(tiny.dvc("repro", "--force", "--no-run-cache")) == ALL
+    assert tiny.git("status", "--porcelain") == "", "a rerun gives other bytes"
+
+
+def test_two_runs_from_scratch_in_two_folders_give_the_same_bytes(reproduced: Project, tmp_path: Path):
+    clone = reproduced.clone_to(tmp_path / "a colleague's folder")
+    for lock in ("dvc.lock", "data/dvc.lock"):
+        (clone.folder / lock).unlink()
+    assert stages_run(clone.dvc("repro", "--no-run-cache")) == ALL
+    assert clone.digests() == reproduced.digests()
+    assert "data/model" in clone.digests()
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_a_changed_parameter_reruns_what_follows_and_shows_in_the_diffs(tiny: Project):
+    tiny.change_params({"train": {"learning_rate": 0.01}})
+    assert stages_run(tiny.dvc("repro")) == ["train", "sample", "evaluate"]
+    params = json.loads(tiny.dvc("params", "diff", "--json"))
+    assert params["params.yaml"]["train.learning_rate"] == {"old": 0.001, "new": 0.01, "diff": 0.009}
+    metrics = json.loads(tiny.dvc("metrics", "diff", "--json"))
+    assert {"elbo", "bits_per_dimension", "psnr"} <= set(metrics["metrics/evaluate.json"])
+    for command in (["show"], ["diff", "HEAD"]):
+        page = tiny.dvc("plots", *command, "--out", "page").strip().removeprefix("file://")
+        html = Path(page).read_text()
+        for picture in ("rgb", "resized", "samples", "reconstructions"):
+            assert f"{picture}.png" in html
+        for curve in ("Loss, nats an image", "Reconstruction, nats an image", "KL divergence"):
+            assert curve in html
+    tiny.change_params({"train": {"learning_rate": 0.001}})
+    assert stages_run(tiny.dvc("repro")) == [], "the run cache holds the first run"
+    assert tiny.git("status", "--porcelain", "--untracked-files=no") == ""
+
+
+def test_pictures_in_a_folder_of_their_own_are_used_and_the_demo_images_are_not_made(reproduced: Project, tmp_path: Path):
+    project = reproduced.clone_to(tmp_path / "clone")
+    (project.folder / "data" / "my pictures").mkdir()
+    write_images(project.folder / "data" / "my pictures" / "sub folder", 12, size=24)
+    project.change_params({"images": "data/my pictures", "sample": {"count": 3}})
+    assert stages_run(project.dvc("repro")) == ALL[1:]
+    assert len(tree(project.folder / "data" / "rgb" / "sub folder")) == 12
+    assert not (project.folder / "data" / "robots").exists()
+    write_images(project.folder / "data" / "my pictures" / "another", 3, size=24, seed=1)
+    assert {"rgba2rgb", "resize", "train", "evaluate"} <= set(stages_run(project.dvc("repro")))
+    project.dvc("add", "data/my pictures")
+    assert stages_run(project.dvc("repro")) == []
+
+
+def test_experiments_run_at_once_and_from_the_queue(tiny: Project):
+    tiny.dvc("exp", "run", "--name", "half", "--set-param", "train.kl_weight=0.5")
+    tiny.git("checkout", "--quiet", "--", ".")
+    tiny.dvc("exp", "run", "--queue", "--set-param", "sample.temperature=0.5,0.7")
+    tiny.dvc("queue", "start", "--jobs", "2")
+    for name in queued(tiny):
+        tiny.dvc("queue", "logs", name, "--follow")
+    assert set(queued(tiny).values()) == {"Success"}
+    shown = json.loads(tiny.dvc("exp", "show", "--json"))
+    assert len([experiment for commit in shown for experiment in commit.get("experiments") or []]) == 3
+
+
+def queued(project: Project) -> dict[str, str]:
+    """Experiments of the queue, each with its status."""
+    rows = [line.split() for line in project.dvc("queue", "status").splitlines()[1:]]
+    return {row[0]: row[-1] for row in rows if len(row) > 2 and row[0] != "Worker"}
+
+
+def test_a_colleague_pulls_the_model_and_samples_without_images(tiny: Project, tmp_path: Path):
+    tiny.dvc("remote", "add", "--default", "shared", tmp_path / "remote")
+    tiny.commit("A remote")
+    tiny.dvc("push")
+    clone = tiny.clone_to(tmp_path / "clone")
+    shutil.rmtree(tiny.folder)
+    clone.dvc("pull", "data/model")
+    assert not (clone.folder / "data" / "resized").exists()
+    clone("python", "stages/sample.py", "--model", "data/model/vae.keras", "--output", "mine", "--count", 5)
+    assert len(tree(clone.folder / "mine")) == 5
+    clone.dvc("pull", "data/samples")
+    samples = tree(clone.folder / "data" / "samples")
+    assert {name: samples[name] for name in tree(clone.folder / "mine")} == tree(clone.folder / "mine")
+
+
+def test_the_stages_write_nothing_beside_their_outputs(tiny: Project):
+    untracked = tiny.git("status", "--porcelain", "--ignored").splitlines()
+    ignored = {line[3:] for line in untracked if "__pycache__" not in line}
+    outputs = {f"data/{name}" for name in ("robots/", "robots.csv", "rgb/", "resized/", "model/", "samples/")}
+    assert ignored == outputs | {".dvc/cache/", ".dvc/tmp/"}

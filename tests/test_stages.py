@@ -1,0 +1,279 @@
+"""Each stage run by hand: what it writes, what it refuses, and that it leaves nothing half-written."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import cv2
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT, TINY, assert_refused, run_stage, tree, write_images
+from imagevae.archive import load_model
+from test_declarations import STAGES, flags
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    write_images(tmp_path / "pictures", 3)
+    return tmp_path / "pictures"
+
+
+def read(file: Path) -> np.ndarray:
+    return cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+
+
+# The command line
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_explains_each_flag_without_loading_anything_heavy(stage: str):
+    code = f"""
+import sys, runpy
+sys.argv = ["{stage}.py", "--help"]
+sys.path.insert(0, "stages")
+try:
+    runpy.run_path("stages/{stage}.py", run_name="__main__")
+except SystemExit as end:
+    assert end.code == 0
+assert not {{"tensorflow", "keras", "cv2", "numpy", "PIL", "dvclive"}} & set(sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    for name, option in flags(stage).items():
+        assert f"--{name} " in result.stdout
+        assert option.help
+    for option in flags(stage).values():
+        if option.type.name in ("integer", "float"):
+            raise AssertionError(f"{option.name} has no range")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_wrong_command_line_is_refused_in_one_line(stage: str, tmp_path: Path):
+    assert_refused(run_stage(stage), "--")  # paths are missing
+    assert_refused(run_stage(stage, "--nonsense", 1), "--nonsense")
+    paths = []
+    for name, option in flags(stage).items():
+        if option.required:
+            paths += [f"--{name}", tmp_path / f"{name}.keras"]
+    for name, option in flags(stage).items():
+        if isinstance(option.type, click.Path):
+            continue
+        for value in ("nonsense", "-1", "nan", "inf", "1e99"):
+            if value == "-1" and option.type.name == "colour":
+                value = "#12345"
+            assert_refused(run_stage(stage, *paths, f"--{name}={value}"), f"--{name}")
+    assert list(tmp_path.iterdir()) == []
+
+
+# rgba2rgb and resize
+
+
+def test_rgba2rgb_composites_and_keeps_subfolders_and_every_name(tmp_path: Path):
+    source = tmp_path / "in put"
+    names = ["a.png", "a.bmp", "ü ñ/b.c.png", "ü ñ/a.png", "B.PNG"]
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.zeros((5, 7, 4), np.uint8)
+        pixels[:] = (10, 20, 30, 255 if name.endswith("bmp") else 0)  # BGRA
+        (source / name).write_bytes(cv2.imencode(Path(name).suffix.lower(), pixels)[1].tobytes())
+    (source / "notes.txt").write_text("no image")
+    result = run_stage("rgba2rgb", "--input", source, "--output", tmp_path / "out", "--background", "#010203")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert set(tree(tmp_path / "out")) == {"a.png", "a.bmp.png", "ü ñ/b.c.png", "ü ñ/a.png", "B.PNG"}
+    assert (read(tmp_path / "out" / "a.png") == (3, 2, 1)).all()
+    assert (read(tmp_path / "out" / "a.bmp.png") == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize("stage", ["rgba2rgb", "resize"])
+def test_image_stages_give_the_same_bytes_each_time_and_lose_no_file(stage: str, pictures: Path, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("kept")
+    before = tree(pictures)
+    for output in ("out", "out", "new/out"):
+        arguments = ("--input", pictures, "--output", tmp_path / output, "--contact_sheet", tmp_path / "sheet.png")
+        assert run_stage(stage, *arguments).returncode == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "new/out") | {"mine.txt": b"kept"}
+    assert tree(pictures) == before
+    assert read(tmp_path / "sheet.png") is not None
+
+
+def test_resize_gives_squares_of_the_size(pictures: Path, tmp_path: Path):
+    for size in (8, 33):
+        out = tmp_path / str(size)
+        assert run_stage("resize", "--input", pictures, "--output", out, "--size", size).returncode == 0
+        assert {read(out / name).shape for name in tree(out)} == {(size, size, 3)}
+
+
+@pytest.mark.parametrize("stage", ["rgba2rgb", "resize"])
+def test_image_stages_refuse_bad_input_and_write_nothing(stage: str, pictures: Path, tmp_path: Path):
+    def refused(source: Path, output: Path, *culprits: object) -> None:
+        before = tree(tmp_path)
+        assert_refused(run_stage(stage, "--input", source, "--output", output), *culprits)
+        assert tree(tmp_path) == before
+
+    out = tmp_path / "out"
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "missing", out, tmp_path / "missing")
+    refused(tmp_path / "empty", out, tmp_path / "empty")
+    refused(pictures, pictures, "--output")
+    refused(pictures, pictures / "below", "--output")
+    refused(pictures, tmp_path, "--output")
+    whole = (pictures / "0002.png").read_bytes()
+    for content in (b"", b"no image", whole[: len(whole) // 2]):
+        (pictures / "0002.png").write_bytes(content)
+        refused(pictures, out, pictures / "0002.png")
+        refused(pictures, tmp_path / "existing", pictures / "0002.png")
+    assert not out.exists()
+
+
+def on_a_full_disk(folder: Path, stage: str, *arguments: object) -> subprocess.CompletedProcess:
+    """Run a stage where `folder` is a file system of 64 KiB, and print what is left in it."""
+    folder.mkdir()
+    words = [sys.executable, ROOT / "stages" / f"{stage}.py", *arguments]
+    script = 'mount -t tmpfs -o size=64k none "$0" && { "$@"; status=$?; find "$0" -type f; exit $status; }'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, folder, *words]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+CAN_MOUNT = subprocess.run(
+    ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True
+)
+
+
+@pytest.mark.skipif(CAN_MOUNT.returncode != 0, reason="this machine lets no user mount a small file system")
+@pytest.mark.parametrize("stage", ["rgba2rgb", "resize", "robots", "train", "sample", "evaluate"])
+def test_a_full_disk_is_named_and_nothing_half_written_stays(
+    stage: str, tmp_path: Path, squares: Path, model_file: Path
+):
+    disk = tmp_path / "disk"
+    write_images(tmp_path / "pictures", 8, size=256)
+    arguments = {
+        "rgba2rgb": ("--input", tmp_path / "pictures", "--output", disk / "out"),
+        "resize": ("--input", tmp_path / "pictures", "--output", disk / "out", "--size", 512),
+        "robots": ("--output", disk / "out", "--factors", disk / "factors.csv", "--count", 20),
+        "train": ("--input", squares, "--output", disk / "vae.keras", "--curves", tmp_path / "curves", *TINY),
+        "sample": ("--model", model_file, "--output", disk / "out", "--count", 5000),
+        "evaluate": (
+            *("--model", model_file, "--images", squares, "--samples", squares),
+            *("--output", tmp_path / "metrics.json", "--pictures", disk / "pictures", "--shown", 40),
+        ),
+    }[stage]
+    if stage == "train":
+        arguments += ("--width", 16)
+    result = on_a_full_disk(disk, stage, *arguments)
+    assert_refused(result, "No space left on device")
+    assert result.stdout == ""
+
+
+# train, sample and evaluate
+
+
+def test_train_writes_a_model_that_describes_itself_and_curves(model_file: Path):
+    model = load_model(model_file)
+    assert (model.size, model.latent_dim, model.held_out) == (16, 2, 0.3)
+    curves = tree(model_file.parent / "curves")
+    for kind in ("train", "held_out"):
+        for term in ("loss", "reconstruction", "kl"):
+            lines = curves[f"plots/metrics/{kind}/{term}.tsv"].decode().splitlines()
+            assert len(lines) == 3
+    last = json.loads(curves["metrics.json"])
+    warm_up = 2 / 11  # of the KL weight in the second epoch of ten
+    for terms in (last["train"], last["held_out"]):
+        assert terms["loss"] == pytest.approx(terms["reconstruction"] + warm_up * terms["kl"], rel=1e-4)
+
+
+def test_train_refuses_bad_input_and_writes_no_model(squares: Path, tmp_path: Path):
+    def refused(source: Path, *culprits: object, **changes: object) -> None:
+        flags = dict(zip(TINY[::2], TINY[1::2], strict=True)) | {f"--{name}": value for name, value in changes.items()}
+        more = [word for pair in flags.items() for word in pair]
+        file = tmp_path / "new" / "vae.keras"
+        assert_refused(run_stage("train", "--input", source, "--output", file, "--curves", tmp_path / "c", *more), *culprits)
+        assert not file.parent.exists()
+
+    refused(squares, squares, "held_out", held_out=1e-9)
+    refused(tmp_path / "missing", tmp_path / "missing")
+    mixed = tmp_path / "mixed"
+    shutil.copytree(squares, mixed)
+    write_images(mixed / "z", 1, size=20)
+    refused(mixed, "0000.png", "20x20", "16x16")
+    write_images(tmp_path / "oblong", 1)
+    cv2.imwrite(str(tmp_path / "oblong" / "0000.png"), np.zeros((8, 9, 3), np.uint8))
+    refused(tmp_path / "oblong", "9x8")
+    refused(squares, "learning_rate", learning_rate=10, epochs=20)
+    result = run_stage("train", "--input", squares, "--output", tmp_path / "vae.h5", "--curves", tmp_path / "c", *TINY)
+    assert_refused(result, "vae.h5", ".keras")
+
+
+def test_train_with_a_kl_weight_of_zero(squares: Path, tmp_path: Path):
+    file, curves = tmp_path / "vae.keras", tmp_path / "curves"
+    result = run_stage("train", "--input", squares, "--output", file, "--curves", curves, *TINY, "--kl_weight", 0)
+    assert result.returncode == 0, result.stderr
+    last = json.loads((curves / "metrics.json").read_text())
+    assert last["train"]["loss"] == last["train"]["reconstruction"]
+
+
+def test_samples_depend_on_the_seed_and_the_temperature_and_not_on_the_count(model_file: Path, tmp_path: Path):
+    def sample(name: str, *arguments: object) -> dict[str, bytes]:
+        result = run_stage("sample", "--model", model_file, "--output", tmp_path / name, *arguments)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+        return tree(tmp_path / name)
+
+    many = sample("many", "--count", 70, "--pictures", tmp_path / "pictures")
+    few = sample("few", "--count", 3)
+    assert len(many) == 70
+    assert few == {name: many[name] for name in few}
+    assert sample("other", "--count", 3, "--seed", 1) != few
+    assert len(set(sample("cold", "--count", 3, "--temperature", 0).values())) == 1
+    assert read(tmp_path / "pictures" / "samples.png").shape == (8 * 16, 8 * 16, 3)
+    assert read(tmp_path / "pictures" / "manifold.png").shape == (19 * 16, 19 * 16, 3)
+
+
+def test_sample_and_evaluate_refuse_damaged_and_foreign_models(model_file: Path, squares: Path, tmp_path: Path):
+    content = model_file.read_bytes()
+    keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "foreign.keras")
+    files = {
+        "missing.keras": None,
+        "empty.keras": b"",
+        "cut.keras": content[: len(content) // 2],
+        "flipped.keras": content[:5000] + bytes([content[5000] ^ 255]) + content[5001:],
+        "foreign.keras": (tmp_path / "foreign.keras").read_bytes(),
+    }
+    for name, content in files.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        assert_refused(run_stage("sample", "--model", tmp_path / name, "--output", tmp_path / "out"), name)
+        assert not (tmp_path / "out").exists()
+    arguments = ("--images", squares, "--samples", squares, "--output", tmp_path / "metrics.json")
+    assert_refused(run_stage("evaluate", "--model", tmp_path / "cut.keras", *arguments), "cut.keras")
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_evaluate_measures_held_out_images_and_refuses_those_of_another_size(
+    model_file: Path, squares: Path, tmp_path: Path
+):
+    def evaluate(images: Path, samples: Path, *arguments: object) -> subprocess.CompletedProcess:
+        out = ("--output", tmp_path / "metrics.json", "--pictures", tmp_path / "pictures")
+        return run_stage("evaluate", "--model", model_file, "--images", images, "--samples", samples, *out, *arguments)
+
+    larger = tmp_path / "larger"
+    assert run_stage("resize", "--input", squares, "--output", larger, "--size", 20).returncode == 0
+    assert_refused(evaluate(larger, squares), larger, "20x20", "16x16")
+    assert_refused(evaluate(squares, larger), larger, "20x20", "16x16")
+    assert not (tmp_path / "metrics.json").exists()
+
+    result = evaluate(squares, squares)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["elbo"] == pytest.approx(metrics["reconstruction"] - metrics["kl"], rel=1e-4)
+    assert metrics["bits_per_dimension"] == pytest.approx(-metrics["elbo"] / np.log(2) / (16 * 16 * 3), rel=1e-4)
+    assert 0 < metrics["images"] < 40
+    assert set(tree(tmp_path / "pictures")) == {"reconstructions.png", "samples.png"}
+    first = (tmp_path / "metrics.json").read_bytes()
+    assert evaluate(squares, squares).returncode == 0
+    assert (tmp_path / "metrics.json").read_bytes() == first
+    assert evaluate(squares, squares, "--seed", 1).returncode == 0
+    assert (tmp_path / "metrics.json").read_bytes() != first
