@@ -49,14 +49,12 @@ def main(
     training, held_out = split(all_images, model.held_out, images)
     metrics, reconstructions = measure(model, held_out, draws, seed)
     if pictures:
-        picks = evenly_spaced(range(len(held_out)), shown)
+        picks, real, drawn = (evenly_spaced(len(some), shown) for some in (held_out, training, sampled))
         with new_folder(pictures) as folder:
             (folder / "reconstructions.png").write_bytes(
                 encode_png(side_by_side(held_out[picks], reconstructions[picks]))
             )
-            (folder / "samples.png").write_bytes(
-                encode_png(side_by_side(evenly_spaced(training, shown), evenly_spaced(sampled, shown)))
-            )
+            (folder / "samples.png").write_bytes(encode_png(side_by_side(training[real], sampled[drawn])))
     write_file(output, (json.dumps(metrics, indent=2) + "\n").encode())
 
 

@@ -15,7 +15,7 @@ from imagevae import command
     "--fit",
     type=click.Choice(["pad", "crop", "stretch"]),
     default="pad",
-    help="What to do with images that are not square: pad them with the background, crop their centre, or stretch them.",
+    help="What to do with images that are not square: pad with the background, crop the centre, or stretch.",
 )
 @click.option("--background", type=command.Colour(), default="black", help="Colour of padding and of transparency.")
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the resized images.")
@@ -26,10 +26,9 @@ def main(
     from imagevae.images import read_rgb
     from imagevae.square import fit_square
 
-    def convert(file: Path):
-        return fit_square(read_rgb(file, background), size, fit, background)
-
-    convert_folder(source, output, convert, contact_sheet)
+    convert_folder(
+        source, output, lambda file: fit_square(read_rgb(file, background), size, fit, background), contact_sheet
+    )
 
 
 if __name__ == "__main__":

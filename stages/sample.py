@@ -23,9 +23,7 @@ from imagevae import command
     default=1.0,
     help="Standard deviation of the latents; below 1 the samples are more alike and more typical.",
 )
-def main(
-    model_file: Path, output: Path, pictures: Path | None, count: int, seed: int, temperature: float
-) -> None:
+def main(model_file: Path, output: Path, pictures: Path | None, count: int, seed: int, temperature: float) -> None:
     from imagevae.backend import start_keras
 
     start_keras(seed)
@@ -36,7 +34,7 @@ def main(
     from imagevae.contact_sheet import contact_sheet
     from imagevae.decoding import decode_in_batches, manifold
     from imagevae.images import encode_png
-    from imagevae.output import new_folder, write_file
+    from imagevae.output import new_folder
 
     model = load_model(model_file)
     z = temperature * np.random.default_rng(seed).standard_normal((count, model.latent_dim), np.float32)

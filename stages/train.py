@@ -13,7 +13,9 @@ from imagevae import command
 @click.option("--curves", type=command.FOLDER, required=True, help="Folder for the curves; emptied first.")
 @click.option("--latent_dim", type=click.IntRange(1, 4096), default=64, help="Number of latent units.")
 @click.option("--width", type=click.IntRange(4, 512), default=32, help="Channels of the widest layers, over 8 or so.")
-@click.option("--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 is the ELBO.")
+@click.option(
+    "--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 is the ELBO."
+)
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=10, help="Epochs over which the KL weight rises.")
 @click.option("--epochs", type=click.IntRange(1, 10**6), default=60, help="Passes over the training images.")
 @click.option("--batch_size", type=click.IntRange(1, 10**5), default=50, help="Images in a training step.")

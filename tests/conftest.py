@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+
 def run_stage(name: str, *arguments: object, **keywords) -> subprocess.CompletedProcess:
     """Run stages/NAME.py in a process of its own."""
     command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), *map(str, arguments)]
@@ -51,12 +52,14 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "rgb"
 
 
-TINY = ("--latent_dim", 2, "--width", 4, "--epochs", 2, "--batch_size", 8, "--held_out", 0.3)
+TINY = (
+    *("--latent_dim", 2, "--width", 4, "--epochs", 30, "--batch_size", 8, "--learning_rate", 0.01, "--held_out", 0.3),
+)
 
 
 @pytest.fixture(scope="session")
 def model_file(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model with two latents, trained for two epochs on `squares`."""
+    """A small model with two latents, trained on `squares`."""
     folder = tmp_path_factory.mktemp("model")
     file = folder / "vae.keras"
     result = run_stage("train", "--input", squares, "--output", file, "--curves", folder / "curves", *TINY)

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+
 from conftest import ROOT, Project
 
 SCRIPTS = sorted((ROOT / "stages").glob("*.py"))
@@ -157,9 +158,7 @@ def test_a_change_reaches_exactly_the_stages_that_read_it(tiny: Project):
     assert changed(tiny) == set()
     for module in sorted((tiny.folder / "stages").rglob("*.py")):
         readers = {
-            script.stem
-            for script in SCRIPTS
-            if (ROOT / module.relative_to(tiny.folder)) in {script} | imported(script)
+            script.stem for script in SCRIPTS if (ROOT / module.relative_to(tiny.folder)) in {script} | imported(script)
         }
         content = module.read_text()
         module.write_text(f"{content}\n# changed\n")
@@ -175,7 +174,11 @@ def test_a_change_reaches_exactly_the_stages_that_read_it(tiny: Project):
             other = {"black": "white", "pad": "crop"}.get(value) or type(value)(value + 1)
             edited[section][name] = other
             params.write_text(yaml.safe_dump(edited))
-            readers = {stage for stage in STAGES if f"${{{section}}}" in words(stage) or f"${{{section}.{name}}}" in words(stage)}
+            readers = {
+                stage
+                for stage in STAGES
+                if f"${{{section}}}" in words(stage) or f"${{{section}.{name}}}" in words(stage)
+            }
             assert changed(tiny) == readers, name
     params.write_text(content)
     assert changed(tiny) == set()

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from conftest import Project, tree, write_images
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,9 @@ def test_a_changed_parameter_reruns_what_follows_and_shows_in_the_diffs(tiny: Pr
     assert tiny.git("status", "--porcelain", "--untracked-files=no") == ""
 
 
-def test_pictures_in_a_folder_of_their_own_are_used_and_the_demo_images_are_not_made(reproduced: Project, tmp_path: Path):
+def test_pictures_in_a_folder_of_their_own_are_used_and_the_demo_images_are_not_made(
+    reproduced: Project, tmp_path: Path
+):
     project = reproduced.clone_to(tmp_path / "clone")
     (project.folder / "data" / "my pictures").mkdir()
     write_images(project.folder / "data" / "my pictures" / "sub folder", 12, size=24)

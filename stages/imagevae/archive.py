@@ -16,13 +16,16 @@ from imagevae.vae import VAE
 def save_model(model: VAE, file: Path) -> None:
     """Save a model, without the state of its training, in Keras's own format (.keras).
 
-    Keras writes the date into the archive's metadata and into its directory; both are left out here.
+    Keras writes the date into the archive's metadata and into its directory; both are left out here. It also numbers
+    the layers of a process; here they are numbered from the start, so what the process built before does not matter.
 
     Raises:
         OSError: the file can't be written, or the disk is full.
     """
+    weights = model.get_weights()
+    keras.utils.clear_session()
     bare = VAE.from_config(model.get_config())
-    bare.set_weights(model.get_weights())
+    bare.set_weights(weights)
     with tempfile.TemporaryDirectory() as folder:
         dated = Path(folder, "model.keras")
         bare.save(dated)

@@ -25,7 +25,7 @@ def start_keras(seed: int) -> None:
 
 @contextmanager
 def _no_chatter() -> Iterator[None]:
-    """Keep back what native code writes to stderr, which TensorFlow 2.21 does whatever its log level; show it on error."""
+    """Keep back what native code writes to stderr, as TensorFlow 2.21 does at any log level; show it if all fails."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as chatter:

@@ -12,6 +12,9 @@ from imagevae.errors import BadInput
 SETTINGS = {"show_default": True, "max_content_width": 100}
 
 
+NAMED_COLOURS = {"black": "#000000", "white": "#ffffff"}
+
+
 class FiniteRange(click.FloatRange):
     """A number with a range, as in click, that is neither infinite nor "not a number"."""
 
@@ -26,7 +29,6 @@ class Colour(click.ParamType):
     """black, white or #rrggbb, given to the stage as (red, green, blue), each 0 to 255."""
 
     name = "colour"
-    _named = {"black": "#000000", "white": "#ffffff"}
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return "[black|white|#rrggbb]"
@@ -34,7 +36,7 @@ class Colour(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        digits = self._named.get(value, value)
+        digits = NAMED_COLOURS.get(value, value)
         try:
             if len(digits) != 7 or digits[0] != "#":
                 raise ValueError

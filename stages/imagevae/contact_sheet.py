@@ -2,19 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.square import fit_square
 
-T = TypeVar("T")
-
 GREY = (128, 128, 128)
 
 
-def contact_sheet(images: Sequence[NDArray[np.uint8]], columns: int | None = None, tile: int = 64) -> NDArray[np.uint8]:
+Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
+
+
+def contact_sheet(images: Images, columns: int | None = None, tile: int = 64) -> NDArray[np.uint8]:
     """Lay images out in rows, in reading order.
 
     Args:
@@ -33,13 +33,12 @@ def contact_sheet(images: Sequence[NDArray[np.uint8]], columns: int | None = Non
     return sheet.reshape(rows * tile, columns * tile, 3)
 
 
-def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` of the items, spread over all of them."""
-    picks = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
-    return [items[pick] for pick in picks]
+def evenly_spaced(length: int, count: int) -> list[int]:
+    """At most `count` indices below `length`, spread over all of them."""
+    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
 
 
-def side_by_side(left: Sequence[NDArray[np.uint8]], right: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def side_by_side(left: Images, right: Images) -> NDArray[np.uint8]:
     """Two sheets of images of one size next to each other, with a grey strip between them.
 
     Args:

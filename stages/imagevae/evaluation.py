@@ -49,8 +49,8 @@ def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tup
         z_means.append(ops.convert_to_numpy(z_mean))
         decoded.append(to_levels(ops.convert_to_numpy(model.decode(z_mean))))
     elbo = np.concatenate(reconstruction) - np.concatenate(kl)
-    decoded = np.concatenate(decoded)
-    errors = np.mean(np.square((decoded.astype(np.float64) - images) / LEVELS), axis=(1, 2, 3))
+    reconstructions = np.concatenate(decoded)
+    errors = np.mean(np.square((reconstructions.astype(np.float64) - images) / LEVELS), axis=(1, 2, 3))
     metrics = {
         "bits_per_dimension": -elbo.mean() / (math.log(2) * images[0].size),
         "elbo": elbo.mean(),
@@ -61,4 +61,5 @@ def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tup
         "active_units": int((np.concatenate(z_means).var(axis=0) > 0.01).sum()),
         "images": len(images),
     }
-    return {name: value if isinstance(value, int) else float(f"{value:.5g}") for name, value in metrics.items()}, decoded
+    rounded = {name: value if isinstance(value, int) else float(f"{value:.5g}") for name, value in metrics.items()}
+    return rounded, reconstructions

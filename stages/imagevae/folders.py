@@ -31,15 +31,15 @@ def convert_folder(
     inner, outer = source.resolve(), output.resolve()
     if inner == outer or outer in inner.parents or inner in outer.parents:
         raise BadInput(f"{output}: --output must lie outside of --input {source}, and --input outside of it")
-    shown = set(evenly_spaced(names, 64))
+    shown = set(evenly_spaced(len(names), 64))
     tiles = []
     with new_folder(output) as folder:
-        for name in tqdm(names, desc=f"{source} → {output}", unit="image", disable=None):
+        for place, name in enumerate(tqdm(names, desc=f"{source} → {output}", unit="image", disable=None)):
             pixels = convert(source / name)
             target = folder / png_name(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(encode_png(pixels))
-            if sheet and name in shown:
+            if sheet and place in shown:
                 tiles.append(pixels)
     if sheet:
         write_file(sheet, encode_png(contact_sheet(tiles)))

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from imagevae.errors import BadInput
 
 EXTENSIONS = frozenset(
-    ".avif .bmp .dib .gif .jfif .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split()
+    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
 RGB = tuple[int, ...]
+
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # what it has to say about a damaged image is in our own error
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -105,7 +111,8 @@ def _needs_pillow(data: bytes) -> bool:
 
 def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter("ignore")
             upright = ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UnidentifiedImageError):
         raise BadInput("not an image, or a damaged one; replace it or take it out") from None
@@ -151,10 +158,10 @@ def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> 
         uint8 (height, width, 3), RGB.
     """
     top = int(np.iinfo(pixels.dtype).max)
-    exact = np.uint32 if top == 255 else np.uint64  # holds 255 * top * top
-    colour, alpha = pixels[:, :, :3].astype(exact), pixels[:, :, 3:].astype(exact)
+    exact = pixels.astype(np.uint32 if top == 255 else np.uint64)  # holds 255 * top * top
+    colour, alpha = exact[:, :, :3], exact[:, :, 3:]
     if alpha.size and alpha.min() < top:
-        over = 255 * colour * alpha + np.asarray(background, exact) * top * (top - alpha)
+        over = 255 * colour * alpha + np.asarray(background, exact.dtype) * top * (top - alpha)
         colour = (over + top * top // 2) // (top * top)
     elif top > 255:
         colour = (255 * colour + top // 2) // top

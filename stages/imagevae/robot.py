@@ -1,6 +1,6 @@
 """Robots composed of the parts that the package robohash brings (art by Zikri Kader, CC-BY 4.0)."""
 
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 import cv2
@@ -36,7 +36,7 @@ def draw_robot(colour: str, parts: list[int], size: int) -> NDArray[np.uint8]:
     return cv2.convertScaleAbs(robot)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _part(colour: str, folder: str, number: int, size: int) -> NDArray[np.uint8]:
     """uint8 (size, size, 4), RGB multiplied by alpha (Porter and Duff 1984), so that parts can be scaled and laid over
     each other; the number in the file's name tells the shape, in every colour."""

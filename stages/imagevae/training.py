@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from dvclive import Live
 from numpy.typing import NDArray
+from scmrepo.exceptions import SCMError
 from tqdm import tqdm
 
 from imagevae.batches import Batches
@@ -33,12 +34,16 @@ def fit(
         kl_warmup: epochs over which the KL weight rises linearly to the model's.
 
     Raises:
-        BadInput: the loss stopped being a finite number.
+        BadInput: the loss stopped being a finite number, or the git repository has no commit yet.
     """
     batches = Batches(training, batch_size, seed)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
     model.compile(optimizer=keras.optimizers.Adam(schedule))
-    with Live(str(curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live:
+    try:
+        live = Live(str(curves), dvcyaml=None, save_dvc_exp=False)
+    except SCMError as error:
+        raise BadInput(f"DVCLive wants a git repository with a commit, or none at all: {error}") from error
+    with live:
         model.fit(
             batches,
             epochs=epochs,
@@ -53,7 +58,7 @@ class FiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if not all(math.isfinite(value) for value in (logs or {}).values()):
-            raise BadInput(f"the loss is no finite number any more in epoch {epoch + 1}: a lower learning_rate may help")
+            raise BadInput(f"the loss is not finite in epoch {epoch + 1}: a lower learning_rate may help")
 
 
 class WarmUp(keras.callbacks.Callback):
@@ -94,8 +99,8 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        terms = {"epoch": epoch + 1, **{name[4:]: f"{value:.1f}" for name, value in logs.items() if "val_" in name}}
-        self.bar.set_postfix(terms)
+        held_out = {name[4:]: f"{value:.1f}" for name, value in (logs or {}).items() if name.startswith("val_")}
+        self.bar.set_postfix({"epoch": epoch + 1, **held_out})
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.bar.close()

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import keras
 from keras import KerasTensor, layers, ops
@@ -35,9 +36,10 @@ class VAE(keras.Model):
         kl_weight: float = 1.0,
         held_out: float = 0.1,
         seed: int = 0,
-        **keywords,
+        name: str = "vae",
+        **keywords: Any,
     ):
-        super().__init__(**keywords)
+        super().__init__(name=name, **keywords)
         self.settings = dict(
             size=size, latent_dim=latent_dim, width=width, kl_weight=kl_weight, held_out=held_out, seed=seed
         )
@@ -74,11 +76,18 @@ class VAE(keras.Model):
         return self.decoder(z)
 
     def call(self, images: KerasTensor, training: bool = False) -> tuple[KerasTensor, ...]:
-        """From images, as `encode` takes them, to the means of their pixels at one draw of z, z_mean and z_log_sigma."""
+        """From images, as for `encode`, to the means of their pixels at one draw of z, z_mean and z_log_sigma."""
         z_mean, z_log_sigma = self.encode(images)
         return self.decode(self.draw(z_mean, z_log_sigma, self.noise)), z_mean, z_log_sigma
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True) -> KerasTensor:
+    def compute_loss(
+        self,
+        x: KerasTensor = None,
+        y: None = None,
+        y_pred: tuple[KerasTensor, ...] = (),
+        sample_weight: None = None,
+        training: bool = True,
+    ) -> KerasTensor:
         """Reconstruction plus weighted KL, in nats an image."""
         mean, z_mean, z_log_sigma = y_pred
         pixels = ops.cast(x, "float32") / LEVELS
@@ -128,9 +137,7 @@ def build_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Se
 
 
 def convolution(channels: int, seed: int, kernel: int = 3, strides: int = 1) -> layers.Layer:
-    return layers.Conv2D(
-        channels, kernel, strides=strides, padding="same", kernel_initializer=initializer(seed)
-    )
+    return layers.Conv2D(channels, kernel, strides=strides, padding="same", kernel_initializer=initializer(seed))
 
 
 def initializer(seed: int) -> keras.initializers.Initializer:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from imagevae.folders import png_name
 from imagevae.images import EXTENSIONS
 

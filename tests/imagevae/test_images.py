@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
 from imagevae.errors import BadInput
 from imagevae.images import decode, encode_png, flatten, list_images, read_rgb
-from PIL import Image, ImageOps
 
 SMALL = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
 PIXELS = cv2.resize(SMALL, (31, 23), interpolation=cv2.INTER_CUBIC)

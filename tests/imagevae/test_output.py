@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from conftest import tree
 from imagevae.output import new_folder, write_file
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from imagevae.dataset import split
 from imagevae.errors import BadInput
 from imagevae.split import held_out_mask

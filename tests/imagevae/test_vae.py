@@ -1,0 +1,108 @@
+"""The model: shapes for all sizes, its seed, what training does to it, and that saving loses nothing."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from imagevae.archive import load_model, save_model
+from imagevae.batches import Batches
+from imagevae.vae import VAE
+
+
+def images(count: int, size: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def weights(model: VAE) -> list[np.ndarray]:
+    return [np.asarray(weight) for weight in model.get_weights()]
+
+
+def assert_equal(one: list[np.ndarray], other: list[np.ndarray]) -> None:
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("size", [8, 9, 16, 23, 33, 64, 100])
+@pytest.mark.parametrize("latent_dim", [1, 5])
+def test_shapes(size: int, latent_dim: int):
+    model = VAE(size, latent_dim, width=4)
+    z_mean, z_log_sigma = model.encode(images(3, size))
+    assert z_mean.shape == z_log_sigma.shape == (3, latent_dim)
+    assert model.decode(z_mean).shape == (3, size, size, 3)
+
+
+def test_the_seed_decides_the_weights():
+    assert_equal(weights(VAE(8, 2, 4, seed=1)), weights(VAE(8, 2, 4, seed=1)))
+    with pytest.raises(AssertionError):
+        assert_equal(weights(VAE(8, 2, 4, seed=1)), weights(VAE(8, 2, 4, seed=2)))
+
+
+def test_latents_are_drawn_around_their_means():
+    noise = keras.random.SeedGenerator(0)
+    z_mean, z_log_sigma = np.full((100_000, 2), (3.0, -1.0)), np.log(np.full((100_000, 2), (0.5, 2.0)))
+    z = ops.convert_to_numpy(VAE.draw(ops.array(z_mean, "float32"), ops.array(z_log_sigma, "float32"), noise))
+    assert z.mean(axis=0) == pytest.approx([3.0, -1.0], abs=0.05)
+    assert z.std(axis=0) == pytest.approx([0.5, 2.0], abs=0.05)
+
+
+def trained(seed: int = 0, kl_weight: float = 1.0) -> VAE:
+    keras.utils.set_random_seed(0)
+    model = VAE(8, 2, 4, kl_weight=kl_weight, seed=seed)
+    model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
+    model.fit(Batches(images(20, 8), 6, seed), epochs=12, verbose=0)
+    return model
+
+
+def test_training_lowers_the_loss_and_learns_the_variance_of_the_decoder():
+    model = trained()
+    errors = ops.convert_to_numpy(model(images(20, 8))[0]) - images(20, 8) / 255
+    assert float(model.variance) == pytest.approx(np.mean(errors**2), rel=0.5)
+    before = VAE(8, 2, 4)
+    before.compile(optimizer="adam", jit_compile=False)
+    old, new = (m.evaluate(Batches(images(20, 8), 6), verbose=0, return_dict=True) for m in (before, model))
+    assert new["loss"] < old["loss"]
+
+
+def test_training_repeats_itself():
+    assert_equal(weights(trained()), weights(trained()))
+    with pytest.raises(AssertionError):
+        assert_equal(weights(trained()), weights(trained(seed=1)))
+
+
+def test_a_saved_model_is_the_same_model_in_the_same_bytes(tmp_path: Path):
+    model = trained()
+    save_model(model, tmp_path / "one.keras")
+    save_model(trained(), tmp_path / "two.keras")
+    assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.keras") as archive:
+        assert "date_saved" not in json.loads(archive.read("metadata.json"))
+    loaded = load_model(tmp_path / "one.keras")
+    assert loaded.settings == model.settings
+    assert_equal(weights(loaded), weights(model))
+    z = np.random.default_rng(0).standard_normal((4, 2), np.float32)
+    assert np.array_equal(*(ops.convert_to_numpy(m.decode(z)) for m in (model, loaded)))
+
+
+def test_batches_hold_each_image_once_an_epoch_in_an_order_of_seed_and_epoch():
+    pictures = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+
+    def orders(seed: int | None, epochs: int) -> list[list[int]]:
+        batches, found = Batches(pictures, 4, seed), []
+        for _ in range(epochs):
+            found.append([int(image) for index in range(len(batches)) for image in batches[index][0].ravel()])
+            batches.on_epoch_end()
+        return found
+
+    assert orders(None, 2) == [list(range(10))] * 2
+    for order in orders(0, 3):
+        assert sorted(order) == list(range(10))
+    first, second = orders(0, 2)
+    assert first != second
+    assert orders(0, 3)[:2] == [first, second]
+    assert orders(1, 2) != [first, second]
