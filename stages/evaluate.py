@@ -16,7 +16,7 @@ from imagevae import command
 @click.option("--pictures", type=command.FOLDER, help="Folder for pictures of reconstructions and of samples.")
 @click.option("--draws", type=click.IntRange(1, 1000), default=4, help="Latents drawn for each image's ELBO.")
 @click.option("--seed", type=command.SEED, default=0, help="Seed of these draws.")
-@click.option("--shown", type=click.IntRange(1, 1000), default=32, help="Images of a kind in each picture.")
+@click.option("--shown", type=click.IntRange(1, 1000), default=36, help="Images of a kind in each picture.")
 def main(
     model_file: Path,
     images: Path,

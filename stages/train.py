@@ -12,17 +12,19 @@ from imagevae import command
 @click.option("--output", type=command.FILE, required=True, help="File for the trained model, named *.keras.")
 @click.option("--curves", type=command.FOLDER, required=True, help="Folder for the curves; emptied first.")
 @click.option("--latent_dim", type=click.IntRange(1, 4096), default=64, help="Number of latent units.")
-@click.option("--width", type=click.IntRange(4, 512), default=32, help="Channels of the widest layers, over 8 or so.")
 @click.option(
-    "--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 is the ELBO."
+    "--width", type=click.IntRange(4, 512), default=32, help="Channels at half resolution; up to 8 times as many below."
+)
+@click.option(
+    "--kl_weight", type=command.FiniteRange(0, 1e6), default=20.0, help="Weight of the KL term; 1 gives the ELBO."
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=10, help="Epochs over which the KL weight rises.")
-@click.option("--epochs", type=click.IntRange(1, 10**6), default=60, help="Passes over the training images.")
-@click.option("--batch_size", type=click.IntRange(1, 10**5), default=50, help="Images in a training step.")
+@click.option("--epochs", type=click.IntRange(1, 10**6), default=50, help="Passes over the training images.")
+@click.option("--batch_size", type=click.IntRange(1, 10**5), default=64, help="Images in a training step.")
 @click.option(
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
-    default=0.001,
+    default=0.002,
     help="Step size of Adam at the start; it falls to 0 along a cosine.",
 )
 @click.option(

@@ -54,6 +54,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 TINY = (
     *("--latent_dim", 2, "--width", 4, "--epochs", 30, "--batch_size", 8, "--learning_rate", 0.01, "--held_out", 0.3),
+    *("--kl_weight", 1),
 )
 
 

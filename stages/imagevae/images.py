@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,9 +112,9 @@ def _needs_pillow(data: bytes) -> bool:
 
 def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            upright = ImageOps.exif_transpose(image)
+            upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UnidentifiedImageError):
         raise BadInput("not an image, or a damaged one; replace it or take it out") from None
     if upright.mode in ("F", "I"):
@@ -126,16 +127,25 @@ def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
 def _is_cut_short(data: bytes) -> bool:
     """Whether a PNG or JPEG lacks its end: OpenCV fills the missing rows in without a word."""
     if data[:4] == b"\x89PNG":
-        return b"IEND" not in data[-4096:]
+        place = 8  # of a chunk: length, kind, content, checksum (PNG 3rd edition, 5.3)
+        while place < len(data) and data[place + 4 : place + 8] != b"IEND":
+            place += 12 + int.from_bytes(data[place : place + 4], "big")
+        return place + 12 > len(data)
     if data[:2] == b"\xff\xd8":
-        return b"\xff\xd9" not in data[-65536:]
+        place = 2  # of a marker, up to the one that starts the scan (ITU T.81, B.1.1); before it lie thumbnails
+        while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        return data.find(b"\xff\xd9", place) < 0
     return False
 
 
 def _upright(pixels: NDArray, exif: bytes) -> NDArray:
     metadata = Image.Exif()
-    metadata.load(exif)
-    orientation = metadata.get(0x0112, 1)  # Exif 2.3, 4.6.4 A: 1 is upright, 8 ways in all
+    try:
+        metadata.load(exif)
+        orientation = metadata.get(0x0112, 1)  # Exif 2.3, 4.6.4 A: 1 is upright, 8 ways in all
+    except (SyntaxError, ValueError, OSError, struct.error):
+        return pixels  # metadata that can't be read say nothing
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -158,7 +168,7 @@ def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> 
         uint8 (height, width, 3), RGB.
     """
     top = int(np.iinfo(pixels.dtype).max)
-    exact = pixels.astype(np.uint32 if top == 255 else np.uint64)  # holds 255 * top * top
+    exact: NDArray[np.integer] = pixels.astype(np.uint32 if top == 255 else np.uint64)  # holds 255 * top * top
     colour, alpha = exact[:, :, :3], exact[:, :, 3:]
     if alpha.size and alpha.min() < top:
         over = 255 * colour * alpha + np.asarray(background, exact.dtype) * top * (top - alpha)

@@ -130,6 +130,19 @@ def test_an_image_that_is_cut_short_is_refused(kind: str):
             decode(FILES[kind][: int(len(FILES[kind]) * share)])
 
 
+def test_a_jpeg_with_a_thumbnail_that_is_cut_short_is_refused():
+    exif = b"Exif\0\0" + bytes(8) + encoded(RGB.resize((8, 8)), "JPEG")
+    data = encoded(RGB, "JPEG", exif=exif)
+    assert np.array_equal(decode(data), decode(FILES["jpeg"]))
+    with pytest.raises(BadInput):
+        decode(data[:-100])
+
+
+@pytest.mark.parametrize("kind", ["png rgba", "jpeg"])
+def test_what_follows_the_end_of_an_image_does_not_matter(kind: str):
+    assert np.array_equal(decode(FILES[kind] + bytes(100_000)), decode(FILES[kind]))
+
+
 def test_a_file_that_is_no_image_is_named(tmp_path: Path):
     for name, content in (("empty.png", b""), ("text.jpg", b"hello"), ("zeros.png", bytes(1000))):
         (tmp_path / name).write_bytes(content)
