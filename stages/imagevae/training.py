@@ -38,7 +38,8 @@ def fit(
     """
     batches = Batches(training, batch_size, seed)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
-    model.compile(optimizer=keras.optimizers.Adam(schedule))
+    compiled = keras.config.backend() == "jax"  # XLA makes TensorFlow slower on a CPU
+    model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=compiled)
     try:
         live = Live(str(curves), dvcyaml=None, save_dvc_exp=False)
     except SCMError as error:
