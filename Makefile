@@ -14,16 +14,17 @@ test: .venv/tests
 
 setup: .venv/pipeline
 
-# Each mark is touched when its installation has ended well, so that an interrupted one is done again.
+# Each mark is touched when its installation has ended well; an interrupted one, which pip can't tell from a whole one,
+# is done again from the start.
 .venv/pipeline: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else \
 	  f"Python 3.10 to 3.13 is needed, and $(PYTHON) is {v[0]}.{v[1]}: try make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	.venv/bin/pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 .venv/tests: tests/requirements.txt .venv/pipeline
-	.venv/bin/pip install --disable-pip-version-check -r tests/requirements.txt
+	.venv/bin/pip install --disable-pip-version-check --force-reinstall -r tests/requirements.txt
 	@touch $@
 
 # Pin what requirements.in and tests/requirements.in leave open, for all Pythons from 3.10 on.
