@@ -16,7 +16,7 @@ from imagevae import command
     "--width", type=click.IntRange(4, 512), default=32, help="Channels at half resolution; up to 8 times as many below."
 )
 @click.option(
-    "--kl_weight", type=command.FiniteRange(0, 1e6), default=20.0, help="Weight of the KL term; 1 gives the ELBO."
+    "--kl_weight", type=command.FiniteRange(0, 1e6), default=30.0, help="Weight of the KL term; 1 gives the ELBO."
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=10, help="Epochs over which the KL weight rises.")
 @click.option("--epochs", type=click.IntRange(1, 10**6), default=50, help="Passes over the training images.")

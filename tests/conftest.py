@@ -11,8 +11,11 @@ import hypothesis
 import numpy as np
 import pytest
 import yaml
+from imagevae.backend import NOWHERE
 
 ROOT = Path(__file__).parents[1]
+
+os.environ["KERAS_HOME"] = NOWHERE
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

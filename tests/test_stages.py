@@ -272,7 +272,7 @@ def test_evaluate_measures_held_out_images_and_refuses_those_of_another_size(
     result = evaluate(squares, squares)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["elbo"] == pytest.approx(metrics["reconstruction"] - metrics["kl"], rel=1e-4)
+    assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"], rel=1e-4)
     assert metrics["bits_per_dimension"] == pytest.approx(-metrics["elbo"] / np.log(2) / (16 * 16 * 3), rel=1e-4)
     assert 0 < metrics["images"] < 40
     assert set(tree(tmp_path / "pictures")) == {"reconstructions.png", "samples.png"}

@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Keras reads its defaults from a file in the user's home, which DVC knows nothing of, and writes it where it is missing.
+NOWHERE = os.path.join(os.devnull, "keras")
+
 
 def start_keras(seed: int) -> None:
     """Import Keras on its backend (KERAS_BACKEND, TensorFlow by default) and make its operations deterministic.
 
     To be called before anything else imports Keras.
     """
+    os.environ["KERAS_HOME"] = NOWHERE
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _no_chatter():
         import keras

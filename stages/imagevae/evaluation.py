@@ -25,7 +25,7 @@ def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tup
         The metrics, each rounded to five digits:
             elbo: mean lower bound on an image's log-likelihood, in nats, of the 8-bit image;
             bits_per_dimension: the same bound, negated, in bits a pixel and channel;
-            reconstruction, kl: its two terms, elbo = reconstruction - kl, in nats an image;
+            reconstruction, kl: its two terms, elbo = -reconstruction - kl, in nats an image;
             psnr: mean over images, in dB, of the image decoded from z_mean, rounded to 8 bits;
             mse: mean squared error of the same, of levels divided by 255;
             active_units: latents whose z_mean varies over the images by more than 0.01 (Burda et al. 2016, section
@@ -44,11 +44,11 @@ def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tup
             log_likelihood(pixels, model.decode(model.draw(z_mean, z_log_sigma, noise)), model.variance)
             for _ in range(draws)
         ]
-        reconstruction.append(ops.convert_to_numpy(sum(terms) / draws))
+        reconstruction.append(-ops.convert_to_numpy(sum(terms) / draws))
         kl.append(ops.convert_to_numpy(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1)))
         z_means.append(ops.convert_to_numpy(z_mean))
         decoded.append(to_levels(ops.convert_to_numpy(model.decode(z_mean))))
-    elbo = np.concatenate(reconstruction) - np.concatenate(kl)
+    elbo = -np.concatenate(reconstruction) - np.concatenate(kl)
     reconstructions = np.concatenate(decoded)
     errors = np.mean(np.square((reconstructions.astype(np.float64) - images) / LEVELS), axis=(1, 2, 3))
     metrics = {
