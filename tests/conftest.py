@@ -11,6 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 import yaml
+
 from imagevae.backend import NOWHERE
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Keras reads its defaults from a file in the user's home, which DVC knows nothing of, and writes it where it is missing.
+# Keras reads its defaults from a file in the user's home, which DVC knows nothing of, or writes one there.
 NOWHERE = os.path.join(os.devnull, "keras")
 
 
