@@ -27,7 +27,8 @@ setup: .venv/pipeline
 	.venv/bin/pip install --disable-pip-version-check --force-reinstall -r tests/requirements.txt
 	@touch $@
 
-# Pin what requirements.in and tests/requirements.in leave open, for all Pythons from 3.10 on.
+# Pin what requirements.in and tests/requirements.in leave open, for all Pythons from 3.10 on; this needs uv.
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock:
-	uv pip compile --universal --python-version 3.10 --no-annotate --no-header --upgrade requirements.in -o requirements.txt
-	cd tests && uv pip compile --universal --python-version 3.10 --no-annotate --no-header --upgrade requirements.in -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.10 requirements.in --output-file requirements.txt
+	cd tests && uv pip compile --quiet --universal --python-version 3.10 requirements.in --output-file requirements.txt

@@ -1,0 +1,26 @@
+"""The README says what is so: its figures are those of the committed run, its links lead somewhere."""
+
+import json
+import re
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_its_figures_are_those_of_the_committed_run():
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([-\d.]+) \|", README, flags=re.MULTILINE))
+    metrics = json.loads((ROOT / "metrics" / "evaluate.json").read_text())
+    assert {name: float(value) for name, value in rows.items()} == metrics
+
+
+def test_its_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_its_flags_exist():
+    for stage, flags in re.findall(r"^\$ python stages/(\w+)\.py (.*)$", README, flags=re.MULTILINE):
+        script = (ROOT / "stages" / f"{stage}.py").read_text()
+        for flag in re.findall(r"--\w+", flags):
+            assert f'"{flag}"' in script, f"{stage} {flag}"
