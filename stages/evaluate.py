@@ -41,10 +41,9 @@ def main(
     model = load_model(model_file)
     all_images, sampled = read_squares(images), read_squares(samples)
     for folder, found in ((images, all_images), (samples, sampled)):
-        if found.shape[1] != model.size:
+        if found.size != model.size:
             raise BadInput(
-                f"{folder}: {found.shape[1]}x{found.shape[1]} pixels, but {model_file} is a model of "
-                f"{model.size}x{model.size}"
+                f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
             )
     training, held_out = split(all_images, model.held_out, images)
     metrics, reconstructions = measure(model, held_out, draws, seed)

@@ -1,14 +1,18 @@
 """Resize the images of a folder to N x N pixels: averaged over areas where they shrink, cubic where they grow."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from imagevae import command
 
+INPUT = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders. Left
+aside: hidden files and folders, files without an image's extension, links to folders. Links to files are followed."""
+
 
 @click.command("resize", context_settings=command.SETTINGS, help=__doc__)
-@click.option("--input", "source", type=command.FOLDER, required=True, help="Folder of images; subfolders are kept.")
+@click.option("--input", "source", type=command.SOURCE, required=True, help=INPUT)
 @click.option("--output", type=command.FOLDER, required=True, help="Folder for the resized images, written as PNG.")
 @click.option("--size", type=click.IntRange(8, 1024), default=64, help="Width and height of the results, in pixels.")
 @click.option(
@@ -18,17 +22,41 @@ from imagevae import command
     help="What to do with images that are not square: pad with the background, crop the centre, or stretch.",
 )
 @click.option("--background", type=command.Colour(), default="black", help="Colour of padding and of transparency.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["files", "shards"]),
+    default="files",
+    help="Write a PNG file for each image; or arrays of about 512 images each, which the other stages read.",
+)
+@click.option(
+    "--max_rejected",
+    type=command.FiniteRange(0, 1),
+    default=0.01,
+    help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
+)
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the resized images.")
 def main(
-    source: Path, output: Path, size: int, fit: str, background: tuple[int, ...], contact_sheet: Path | None
+    source: Path,
+    output: Path,
+    size: int,
+    fit: str,
+    background: tuple[int, ...],
+    form: str,
+    max_rejected: float,
+    contact_sheet: Path | None,
 ) -> None:
-    from imagevae.folders import convert_folder
-    from imagevae.images import read_rgb
+    from imagevae.conversion import Recipe, convert_source
+    from imagevae.images import decode, flatten
     from imagevae.square import fit_square
 
-    convert_folder(
-        source, output, lambda file: fit_square(read_rgb(file, background), size, fit, background), contact_sheet
-    )
+    def convert(data: bytes) -> tuple[tuple[int, int], Any]:
+        pixels = flatten(decode(data), background)
+        return (pixels.shape[1], pixels.shape[0]), fit_square(pixels, size, fit, background)
+
+    parameters = {"size": size, "fit": fit, "background": list(background)}
+    recipe = Recipe(convert, parameters, size if form == "shards" else None)
+    convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,51 @@
 """Turn a folder of images of any kind into 8-bit RGB images: transparency is composited onto a background colour."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from imagevae import command
 
+INPUT = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders. Left
+aside: hidden files and folders, files without an image's extension, links to folders. Links to files are followed."""
+
 
 @click.command("rgba2rgb", context_settings=command.SETTINGS, help=__doc__)
-@click.option("--input", "source", type=command.FOLDER, required=True, help="Folder of images; subfolders are kept.")
+@click.option("--input", "source", type=command.SOURCE, required=True, help=INPUT)
 @click.option("--output", type=command.FOLDER, required=True, help="Folder for the RGB images, written as PNG.")
 @click.option("--background", type=command.Colour(), default="black", help="Colour behind transparent pixels.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["files", "shards"]),
+    default="files",
+    help="Write a PNG file for each image; or tars of about 512 images each, which the other stages read.",
+)
+@click.option(
+    "--max_rejected",
+    type=command.FiniteRange(0, 1),
+    default=0.01,
+    help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
+)
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the RGB images.")
-def main(source: Path, output: Path, background: tuple[int, ...], contact_sheet: Path | None) -> None:
-    from imagevae.folders import convert_folder
-    from imagevae.images import read_rgb
+def main(
+    source: Path,
+    output: Path,
+    background: tuple[int, ...],
+    form: str,
+    max_rejected: float,
+    contact_sheet: Path | None,
+) -> None:
+    from imagevae.conversion import Recipe, convert_source
+    from imagevae.images import decode, flatten
 
-    convert_folder(source, output, lambda file: read_rgb(file, background), contact_sheet)
+    def convert(data: bytes) -> tuple[tuple[int, int], Any]:
+        pixels = flatten(decode(data), background)
+        return (pixels.shape[1], pixels.shape[0]), pixels
+
+    recipe = Recipe(convert, {"background": list(background)})
+    convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet)
 
 
 if __name__ == "__main__":

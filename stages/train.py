@@ -61,7 +61,7 @@ def main(
     from imagevae.training import fit
     from imagevae.vae import VAE
 
-    model = VAE(training.shape[1], latent_dim, width, kl_weight, held_out, seed)
+    model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed)
     fit(model, training, held, curves, epochs, batch_size, learning_rate, kl_warmup, seed)
     save_model(model, output)
 

@@ -29,9 +29,10 @@ def run_stage(name: str, *arguments: object, **keywords) -> subprocess.Completed
 
 
 def assert_refused(result: subprocess.CompletedProcess, *culprits: object) -> None:
-    """A user's mistake gives exit status 2 and one line that names the culprit."""
+    """A user's mistake gives exit status 2 and one line that names the culprit, below a list of rejected images."""
     assert result.returncode == 2, result.stderr
-    [line] = result.stderr.splitlines()
+    *rejected, line = result.stderr.splitlines()
+    assert all(other.startswith("rejected: ") for other in rejected)
     assert "error:" in line
     for culprit in culprits:
         assert str(culprit) in line

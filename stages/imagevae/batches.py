@@ -4,17 +4,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from imagevae.dataset import Images
+
 
 class Batches(keras.utils.PyDataset):
     """Images in batches, in an order of their own each epoch that only the seed and the epoch decide.
 
     Args:
-        images: uint8 (n, size, size, 3).
+        images: of a data set.
         batch_size: images in a batch; the last batch of an epoch may have fewer.
         seed: seed of the orders, or None to keep the images as they come.
     """
 
-    def __init__(self, images: NDArray[np.uint8], batch_size: int, seed: int | None = None):
+    def __init__(self, images: Images, batch_size: int, seed: int | None = None):
         super().__init__()
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.epoch = -1

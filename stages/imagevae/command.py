@@ -45,6 +45,7 @@ class Colour(click.ParamType):
             self.fail(f"{value!r} is not black, white or #rrggbb (two hexadecimal digits a channel).", param, ctx)
 
 
+SOURCE = click.Path(path_type=Path)  # a folder or an archive
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 SEED = click.IntRange(0, 2**32 - 1)

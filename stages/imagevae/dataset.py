@@ -1,53 +1,105 @@
-"""The images that models are trained and evaluated on."""
+"""The images that models are trained and evaluated on, from files or from shards that stay on the disk."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.errors import BadInput
-from imagevae.images import list_images, read_rgb
-from imagevae.split import held_out_mask
+from imagevae.images import decode, flatten
+from imagevae.manifest import MANIFEST, read_manifest
+from imagevae.sources import list_source
+from imagevae.split import is_held_out
 
 
-def read_squares(folder: Path) -> NDArray[np.uint8]:
-    """Read a folder of square images of one size, as the resize stage writes them, in the order of their names.
+@dataclass(frozen=True)
+class Images:
+    """Square images in an order, of which only those that are asked for are read.
 
-    Returns:
-        uint8 (n, size, size, 3), RGB.
+    Attributes:
+        shards: uint8 (n, size, size, 3) each, in memory or mapped from a file.
+        places: int (count, 2), the shard of each image and its row there.
+    """
+
+    shards: Sequence[NDArray[np.uint8]]
+    places: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """Width and height of the images, in pixels."""
+        return self.shards[0].shape[1]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, chosen: NDArray | Sequence[int] | slice) -> NDArray[np.uint8]:
+        """Images at some indices, uint8 (n, size, size, 3)."""
+        places = self.places[chosen]
+        return np.stack([self.shards[shard][row] for shard, row in places])
+
+    def subset(self, chosen: NDArray) -> "Images":
+        """The images at some indices, or where a mask is true."""
+        return Images(self.shards, self.places[chosen])
+
+
+def read_squares(folder: Path) -> Images:
+    """Square images of one size, as the resize stage writes them, in the order of their names.
 
     Raises:
         BadInput: no images, a damaged one, or one that is not square or not of the size of the first.
     """
-    names = list_images(folder)
-    first = read_rgb(folder / names[0], (0, 0, 0))
-    if first.shape[0] != first.shape[1]:
-        raise BadInput(f"{folder / names[0]}: {_shape(first)} pixels; wanted are squares, as stages/resize.py makes")
-    images = np.empty((len(names), *first.shape), np.uint8)
-    for place, name in enumerate(names):
-        image = read_rgb(folder / name, (0, 0, 0))
-        if image.shape != first.shape:
+    if (folder / MANIFEST).is_file():
+        return _map_shards(folder)
+    items = list_source(folder).items
+    images: NDArray[np.uint8] | None = None
+    for place, item in enumerate(items):
+        try:
+            image = flatten(decode(item.read()), (0, 0, 0))
+        except BadInput as error:
+            raise BadInput(f"{folder / item.name}: {error}") from None
+        if images is None:
+            if image.shape[0] != image.shape[1]:
+                raise BadInput(
+                    f"{folder / item.name}: {_shape(image)} pixels; squares are wanted, see stages/resize.py"
+                )
+            images = np.empty((len(items), *image.shape), np.uint8)
+        if image.shape != images.shape[1:]:
             raise BadInput(
-                f"{folder / name}: {_shape(image)} pixels, but {names[0]} has {_shape(first)}; "
-                "one size is wanted, as stages/resize.py makes"
+                f"{folder / item.name}: {_shape(image)} pixels, but {items[0].name} has {_shape(images[0])}; "
+                "one size is wanted, see stages/resize.py"
             )
         images[place] = image
-    return images
+    if images is None:
+        raise BadInput(f"{folder}: no image in it")
+    return Images([images], np.stack([np.zeros(len(items), int), np.arange(len(items))], axis=1))
 
 
-def split(images: NDArray[np.uint8], share: float, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Training images and held-out images, see `split.held_out_mask`.
+def _map_shards(folder: Path) -> Images:
+    rows = read_manifest(folder / MANIFEST).rows
+    names = sorted({row.file for row in rows})
+    try:
+        shards = [np.load(folder / name, mmap_mode="r") for name in names]
+    except ValueError as error:
+        raise BadInput(f"{folder}: not shards of arrays, as stages/resize.py makes, or damaged ({error})") from None
+    number = {name: place for place, name in enumerate(names)}
+    return Images(shards, np.array([(number[row.file], row.row) for row in rows]))
+
+
+def split(images: Images, share: float, folder: Path) -> tuple[Images, Images]:
+    """Training images and held-out images, see `is_held_out`.
 
     Raises:
         BadInput: one of the two would be empty.
     """
-    mask = held_out_mask(images, share)
+    mask = np.array([is_held_out(images.shards[shard][row], share) for shard, row in images.places])
     if mask.all() or not mask.any():
         raise BadInput(
             f"{folder}: of {len(images)} images {mask.sum()} fall into the held-out set at held_out={share}; "
             "both sides need one at least: add images or change held_out"
         )
-    return images[~mask], images[mask]
+    return images.subset(~mask), images.subset(mask)
 
 
 def _shape(image: NDArray) -> str:

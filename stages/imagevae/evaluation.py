@@ -8,16 +8,17 @@ from keras import ops
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from imagevae.dataset import Images
 from imagevae.decoding import BATCH, to_levels
 from imagevae.likelihood import LEVELS, kl_per_unit, log_likelihood
 from imagevae.vae import VAE
 
 
-def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tuple[dict[str, float], NDArray[np.uint8]]:
+def measure(model: VAE, images: Images, draws: int, seed: int) -> tuple[dict[str, float], NDArray[np.uint8]]:
     """Metrics of a model on held-out images, and their reconstructions.
 
     Args:
-        images: uint8 (n, size, size, 3).
+        images: of a data set.
         draws: latents drawn for each image to estimate its reconstruction term.
         seed: seed of these draws.
 
@@ -33,7 +34,7 @@ def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tup
             images: how many images these figures are means of.
         And the images decoded from z_mean, uint8 (n, size, size, 3).
     """
-    reconstruction, kl, z_means, decoded = [], [], [], []
+    reconstruction, kl, z_means, decoded, errors = [], [], [], [], []
     noise = keras.random.SeedGenerator(seed)
     starts = range(0, len(images), BATCH)
     for start in tqdm(starts, desc="evaluate", unit="batch", disable=None):
@@ -48,18 +49,19 @@ def measure(model: VAE, images: NDArray[np.uint8], draws: int, seed: int) -> tup
         kl.append(ops.convert_to_numpy(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1)))
         z_means.append(ops.convert_to_numpy(z_mean))
         decoded.append(to_levels(ops.convert_to_numpy(model.decode(z_mean))))
+        difference = (decoded[-1].astype(np.float64) - batch) / LEVELS
+        errors.append(np.mean(np.square(difference), axis=(1, 2, 3)))
     elbo = -np.concatenate(reconstruction) - np.concatenate(kl)
-    reconstructions = np.concatenate(decoded)
-    errors = np.mean(np.square((reconstructions.astype(np.float64) - images) / LEVELS), axis=(1, 2, 3))
+    squared = np.concatenate(errors)
     metrics = {
-        "bits_per_dimension": -elbo.mean() / (math.log(2) * images[0].size),
+        "bits_per_dimension": -elbo.mean() / (math.log(2) * 3 * images.size**2),
         "elbo": elbo.mean(),
         "reconstruction": np.concatenate(reconstruction).mean(),
         "kl": np.concatenate(kl).mean(),
-        "psnr": (-10 * np.log10(np.maximum(errors, 1e-10))).mean(),
-        "mse": errors.mean(),
+        "psnr": (-10 * np.log10(np.maximum(squared, 1e-10))).mean(),
+        "mse": squared.mean(),
         "active_units": int((np.concatenate(z_means).var(axis=0) > 0.01).sum()),
         "images": len(images),
     }
     rounded = {name: value if isinstance(value, int) else float(f"{value:.5g}") for name, value in metrics.items()}
-    return rounded, reconstructions
+    return rounded, np.concatenate(decoded)

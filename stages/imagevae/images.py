@@ -1,11 +1,8 @@
-"""Image files: which ones a folder holds, decoding them to RGB, encoding PNG."""
+"""Decoding the bytes of image files to RGB, and encoding PNG."""
 
 import io
-import os
 import struct
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,59 +11,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from imagevae.errors import BadInput
 
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"}
-    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
-
 RGB = tuple[int, ...]
 
 cv2.utils.logging.setLogLevel(
     cv2.utils.logging.LOG_LEVEL_SILENT
 )  # what it has to say about a damaged image is in our own error
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Paths of the image files below a folder, relative to it, in the order of their names.
-
-    What counts as an image is decided by the file extension. Hidden files and folders are left aside.
-
-    Raises:
-        BadInput: no such folder, or no image in it.
-    """
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder; --input wants a folder of images")
-    found = sorted(_walk(folder), key=Path.as_posix)
-    if not found:
-        raise BadInput(f"{folder}: no image in this folder; wanted are files named {' '.join(sorted(EXTENSIONS))}")
-    return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def stop(error: OSError) -> None:
-        raise error
-
-    for parent, folders, files in os.walk(folder, onerror=stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS:
-                yield Path(parent, name).relative_to(folder)
-
-
-def read_rgb(file: Path, background: RGB) -> NDArray[np.uint8]:
-    """Decode an image file: first frame, upright (EXIF orientation applied), transparency over `background`.
-
-    Returns:
-        uint8 (height, width, 3), RGB.
-
-    Raises:
-        BadInput: the file is no image, or a damaged one.
-        OSError: the file can't be read.
-    """
-    try:
-        return flatten(decode(file.read_bytes()), background)
-    except BadInput as error:
-        raise BadInput(f"{file}: {error}") from None
 
 
 def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -168,14 +117,29 @@ def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> 
         uint8 (height, width, 3), RGB.
     """
     top = int(np.iinfo(pixels.dtype).max)
-    exact: NDArray[np.integer] = pixels.astype(np.uint32 if top == 255 else np.uint64)  # holds 255 * top * top
-    colour, alpha = exact[:, :, :3], exact[:, :, 3:]
+    colour: NDArray = pixels[:, :, :3]
+    alpha: NDArray = pixels[:, :, 3:]
     if alpha.size and alpha.min() < top:
-        over = 255 * colour * alpha + np.asarray(background, exact.dtype) * top * (top - alpha)
-        colour = (over + top * top // 2) // (top * top)
+        colour = _over(colour, alpha, background) if top == 255 else _over_deep(colour, alpha, background)
     elif top > 255:
-        colour = (255 * colour + top // 2) // top
-    return np.ascontiguousarray(np.broadcast_to(colour.astype(np.uint8), (*colour.shape[:2], 3)))
+        colour = (255 * colour.astype(np.uint32) + top // 2) // top
+    return np.ascontiguousarray(np.broadcast_to(colour.astype(np.uint8, copy=False), (*colour.shape[:2], 3)))
+
+
+def _over(colour: NDArray, alpha: NDArray, background: RGB) -> NDArray:
+    wide = alpha.astype(np.uint16)
+    over: NDArray = colour * wide
+    over += np.asarray(background, np.uint16) * (255 - wide)
+    over += 128  # from here on the exact quotient by 255, rounded to the nearest, without a division
+    over += over >> 8
+    over >>= 8
+    return over
+
+
+def _over_deep(colour: NDArray, alpha: NDArray, background: RGB) -> NDArray:
+    wide = alpha.astype(np.uint64)
+    over = 255 * colour.astype(np.uint64) * wide + np.asarray(background, np.uint64) * 65535 * (65535 - wide)
+    return (over + 65535**2 // 2) // 65535**2
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

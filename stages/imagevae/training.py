@@ -4,21 +4,20 @@ import math
 from pathlib import Path
 
 import keras
-import numpy as np
 from dvclive import Live
-from numpy.typing import NDArray
 from scmrepo.exceptions import SCMError
 from tqdm import tqdm
 
 from imagevae.batches import Batches
+from imagevae.dataset import Images
 from imagevae.errors import BadInput
 from imagevae.vae import VAE
 
 
 def fit(
     model: VAE,
-    training: NDArray[np.uint8],
-    held_out: NDArray[np.uint8],
+    training: Images,
+    held_out: Images,
     curves: Path,
     epochs: int,
     batch_size: int,
@@ -29,7 +28,6 @@ def fit(
     """Train a model in place, with Adam and a learning rate that falls to 0 along a cosine.
 
     Args:
-        training, held_out: uint8 (n, size, size, 3) each.
         curves: folder for the losses of each epoch, in DVCLive's format.
         kl_warmup: epochs over which the KL weight rises linearly to the model's.
 

@@ -7,15 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagevae.dataset import split
+from imagevae.dataset import Images, split
 from imagevae.errors import BadInput
-from imagevae.split import held_out_mask
+from imagevae.split import is_held_out
 
 shares = st.floats(0.01, 0.99)
 
 
 def images(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), np.uint8)
+
+
+def held_out_mask(pictures: np.ndarray, share: float) -> np.ndarray:
+    return np.array([is_held_out(picture, share) for picture in pictures], bool)
+
+
+def as_images(pictures: np.ndarray) -> Images:
+    return Images([pictures], np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1))
 
 
 @given(count=st.integers(1, 50), more=st.integers(0, 50), seed=st.integers(0, 999), share=shares)
@@ -44,6 +52,6 @@ def test_the_share_is_about_what_was_asked_for():
 def test_both_sides_need_images():
     for share in (1e-6, 1 - 1e-6):
         with pytest.raises(BadInput, match="squares: of 20 images"):
-            split(images(20, 0), share, Path("squares"))
-    training, held_out = split(images(20, 0), 0.5, Path("squares"))
+            split(as_images(images(20, 0)), share, Path("squares"))
+    training, held_out = split(as_images(images(20, 0)), 0.5, Path("squares"))
     assert len(training) + len(held_out) == 20

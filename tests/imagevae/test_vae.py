@@ -11,7 +11,12 @@ from keras import ops
 
 from imagevae.archive import load_model, save_model
 from imagevae.batches import Batches
+from imagevae.dataset import Images
 from imagevae.vae import VAE
+
+
+def as_images(pictures: np.ndarray) -> Images:
+    return Images([pictures], np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1))
 
 
 def images(count: int, size: int) -> np.ndarray:
@@ -55,7 +60,7 @@ def trained(seed: int = 0, kl_weight: float = 1.0) -> VAE:
     keras.utils.set_random_seed(0)
     model = VAE(8, 2, 4, kl_weight=kl_weight, seed=seed)
     model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
-    model.fit(Batches(images(20, 8), 6, seed), epochs=12, verbose=0)
+    model.fit(Batches(as_images(images(20, 8)), 6, seed), epochs=12, verbose=0)
     return model
 
 
@@ -65,7 +70,7 @@ def test_training_lowers_the_loss_and_learns_the_variance_of_the_decoder():
     assert float(model.variance) == pytest.approx(np.mean(errors**2), rel=0.5)
     before = VAE(8, 2, 4)
     before.compile(optimizer="adam", jit_compile=False)
-    old, new = (m.evaluate(Batches(images(20, 8), 6), verbose=0, return_dict=True) for m in (before, model))
+    old, new = (m.evaluate(Batches(as_images(images(20, 8)), 6), verbose=0, return_dict=True) for m in (before, model))
     assert new["loss"] < old["loss"]
 
 
@@ -93,7 +98,7 @@ def test_batches_hold_each_image_once_an_epoch_in_an_order_of_seed_and_epoch():
     pictures = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
 
     def orders(seed: int | None, epochs: int) -> list[list[int]]:
-        batches, found = Batches(pictures, 4, seed), []
+        batches, found = Batches(as_images(pictures), 4, seed), []
         for _ in range(epochs):
             found.append([int(image) for index in range(len(batches)) for image in batches[index][0].ravel()])
             batches.on_epoch_end()

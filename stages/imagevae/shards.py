@@ -1,0 +1,75 @@
+"""Many images in few files: tar shards of encoded images, NumPy shards of equal squares."""
+
+import io
+import math
+import tarfile
+from hashlib import blake2b
+from typing import BinaryIO
+
+import numpy as np
+
+PER_SHARD = 512
+
+
+def shard_count(images: int) -> int:
+    """Number of shards: the power of two that makes about 512 images a shard.
+
+    A power of two, so that a growing folder seldom changes it, and then splits each shard in two.
+    """
+    return 2 ** max(0, round(math.log2(max(1, images) / PER_SHARD)))
+
+
+def shard_of(name: str, count: int) -> int:
+    """The shard of an image, from 0, decided by its name alone."""
+    return int.from_bytes(blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest(), "big") % count
+
+
+class TarShard:
+    """A plain tar of files, without dates or owners, that any tool opens.
+
+    Args:
+        file: where to write it, opened for binary writing.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
+
+    def add(self, name: str, content: bytes) -> int:
+        """Append a file, and tell where in the archive its content starts."""
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        self.tar.addfile(info, io.BytesIO(content))
+        return self.file.tell() - math.ceil(len(content) / tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+
+    def close(self) -> None:
+        self.tar.close()
+
+
+class ArrayShard:
+    """A NumPy file (.npy) of square images, uint8 (n, size, size, 3), to be mapped into memory.
+
+    Args:
+        file: where to write it, opened for binary writing.
+        size: width and height of the images.
+    """
+
+    def __init__(self, file: BinaryIO, size: int):
+        self.file, self.size, self.count = file, size, 0
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # NumPy pads the header so that a count of any length fits: it can be written again when the count is known.
+        shape = (self.count, self.size, self.size, 3)
+        self.file.seek(0)
+        np.lib.format.write_array_header_1_0(self.file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+    def add(self, name: str, content: bytes) -> int:
+        """Append an image's bytes, and tell where in the file they start."""
+        start = self.file.tell()
+        self.file.write(content)
+        self.count += 1
+        return start
+
+    def close(self) -> None:
+        self._write_header()
