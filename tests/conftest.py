@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from imagevae.backend import NOWHERE
+from imagevae.dataset import Images
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,6 +56,11 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run_stage("rgba2rgb", "--input", folder / "rgba", "--output", folder / "rgb")
     assert result.returncode == 0, result.stderr
     return folder / "rgb"
+
+
+def as_images(pictures: np.ndarray) -> Images:
+    """An array of images, uint8 (n, size, size, 3), as a data set in memory."""
+    return Images([pictures], np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1))
 
 
 TINY = (

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagevae.dataset import Images, split
+from conftest import as_images
+from imagevae.dataset import split
 from imagevae.errors import BadInput
 from imagevae.split import is_held_out
 
@@ -20,10 +21,6 @@ def images(count: int, seed: int) -> np.ndarray:
 
 def held_out_mask(pictures: np.ndarray, share: float) -> np.ndarray:
     return np.array([is_held_out(picture, share) for picture in pictures], bool)
-
-
-def as_images(pictures: np.ndarray) -> Images:
-    return Images([pictures], np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1))
 
 
 @given(count=st.integers(1, 50), more=st.integers(0, 50), seed=st.integers(0, 999), share=shares)

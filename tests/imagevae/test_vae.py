@@ -9,14 +9,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from conftest import as_images
 from imagevae.archive import load_model, save_model
 from imagevae.batches import Batches
-from imagevae.dataset import Images
 from imagevae.vae import VAE
-
-
-def as_images(pictures: np.ndarray) -> Images:
-    return Images([pictures], np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1))
 
 
 def images(count: int, size: int) -> np.ndarray:
