@@ -33,7 +33,7 @@ def assert_refused(result: subprocess.CompletedProcess, *culprits: object) -> No
     """A user's mistake gives exit status 2 and one line that names the culprit, below a list of rejected images."""
     assert result.returncode == 2, result.stderr
     *rejected, line = result.stderr.splitlines()
-    assert all(other.startswith("rejected: ") for other in rejected)
+    assert all(other.startswith("  ") or " left aside" in other or " rejected" in other for other in rejected)
     assert "error:" in line
     for culprit in culprits:
         assert str(culprit) in line

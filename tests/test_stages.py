@@ -84,7 +84,7 @@ def test_rgba2rgb_composites_and_keeps_subfolders_and_every_name(tmp_path: Path)
     (source / "notes.txt").write_text("no image")
     result = run_stage("rgba2rgb", "--input", source, "--output", tmp_path / "out", "--background", "#010203")
     assert (result.returncode, result.stdout) == (0, "")
-    assert result.stderr == f"{source}: 1 files or folders left aside, no images by their names\n"
+    assert result.stderr == f"{source}: 1 file or folder left aside\n"
     assert set(tree(tmp_path / "out")) == {"a.png", "a.bmp.png", "ü ñ/b.c.png", "ü ñ/a.png", "B.PNG"}
     assert (read(tmp_path / "out" / "a.png") == (3, 2, 1)).all()
     assert (read(tmp_path / "out" / "a.bmp.png") == (10, 20, 30)).all()

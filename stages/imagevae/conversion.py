@@ -1,5 +1,6 @@
 """Converting a source of images into a folder of images or of shards, image by image, doing no work twice."""
 
+import errno
 import itertools
 import os
 import shutil
@@ -21,14 +22,15 @@ from tqdm import tqdm
 
 from imagevae.contact_sheet import contact_sheet, evenly_spaced
 from imagevae.errors import BadInput
-from imagevae.images import encode_png
+from imagevae.images import encode_png, quiet_decoders
 from imagevae.manifest import MANIFEST, Manifest, Row, format_manifest
 from imagevae.output import new_folder, write_file
 from imagevae.reuse import Previous, find_previous, known_digests
 from imagevae.shards import ArrayShard, TarShard, shard_count, shard_of
-from imagevae.sources import EXTENSIONS, Item, Listing, list_source, read_part
+from imagevae.sources import EXTENSIONS, Item, Listing, list_source, read_part, state
 
 Pixels = NDArray[np.uint8]
+UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -89,18 +91,21 @@ def convert_source(
         sheet: PNG file for a contact sheet of the results, or None.
 
     Raises:
-        BadInput: no images, too many that can't be used, or two folders of which one lies in the other.
+        BadInput: no images, too many that can't be used, one that can't be read or that changes meanwhile, or two
+            folders of which one lies in the other.
         OSError: the output can't be written, or the disk is full.
         In both cases nothing is written.
     """
     refuse_nested(source, output)
     cv2.setNumThreads(1)  # the images are what is done in parallel
+    before = state(source)
     listing = list_source(source)
-    with new_folder(output) as folder:
+    with quiet_decoders(), new_folder(output) as folder:
         if sharded:
             written = write_shards(listing, source, output, folder, recipe)
         else:
             written = write_files(listing, folder, recipe)
+        refuse_changed(source, before)
         report(listing, written.rejected, max_rejected, source)
         names = sorted(written.places)
         shown = [written.places[names[pick]] for pick in evenly_spaced(len(names), 64)]
@@ -115,6 +120,18 @@ def refuse_nested(source: Path, output: Path) -> None:
         raise BadInput(f"{output}: --output must lie outside of --input {source}, and --input outside of it")
 
 
+def refuse_changed(source: Path, before: dict[str, tuple[int, int, int]]) -> None:
+    """Notice what happened to the source meanwhile: DVC takes the source as it is in the end for what was read.
+
+    Raises:
+        BadInput: a file was added, changed or removed.
+    """
+    after = state(source)
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if changed:
+        raise BadInput(f"{source / changed[0]}: changed while the stage was running; run it again")
+
+
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
     """Write each result as a PNG file at the place of its image."""
     written = Written({}, dict(listing.rejected))
@@ -123,8 +140,14 @@ def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
             written.rejected[result.name] = result.reason
             continue
         file = folder / png_name(result.name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(result.content)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(result.content)
+        except OSError as error:
+            if error.errno not in UNFIT_NAME:
+                raise
+            written.rejected[result.name] = f"no file of its name can be written ({error.strerror}); use shards"
+            continue
         written.places[result.name] = (file, 0, len(result.content))
     return written
 
@@ -155,7 +178,9 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
             done = itertools.islice(results, len(members))
             rows += write_shard(folder / name, done, recipe.square, rejected)
     rows.sort(key=lambda row: row.name)
-    (folder / MANIFEST).write_bytes(format_manifest(Manifest(facts, dict(sorted(rejected.items())), rows)))
+    (folder / MANIFEST).write_bytes(
+        format_manifest(Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside))
+    )
     places = {row.name: (folder / row.file, row.start, row.size) for row in rows}
     return Written(places, {name: reason for name, (_, reason) in rejected.items()})
 
@@ -230,8 +255,8 @@ def convert_item(item: Item, recipe: Recipe, previous: Previous) -> Result:
         data = item.read()
     except BadInput as error:
         return Result(item.name, "", reason=str(error))
-    except OSError as error:
-        return Result(item.name, "", reason=error.strerror or str(error))
+    except OSError as error:  # no fault of the image: it may well be readable tomorrow
+        raise BadInput(f"{item.name}: {error.strerror or error}; nothing was written") from None
     digest = md5(data).hexdigest()
     if item.digest and digest != item.digest:
         raise BadInput(f"{item.name}: changed while the stage was running; run it again")
@@ -266,16 +291,18 @@ def report(listing: Listing, rejected: dict[str, str], max_rejected: float, sour
     Raises:
         BadInput: too much was rejected.
     """
-    count = len(listing.items) + len(listing.rejected)
-    if listing.left_aside:
-        print(f"{source}: {listing.left_aside} files or folders left aside, no images by their names", file=sys.stderr)
-    for name, reason in sorted(rejected.items()):
-        print(f"rejected: {name!r}: {reason}", file=sys.stderr)
+    count, aside = len(listing.items) + len(listing.rejected), listing.left_aside
+    if aside:
+        print(f"{source}: {aside} file{'s' * (aside > 1)} or folder{'s' * (aside > 1)} left aside", file=sys.stderr)
+    if rejected:
+        print(f"{source}: {len(rejected)} of {count} images rejected", file=sys.stderr)
+        width = min(60, max(len(repr(name)) for name in rejected))
+        for name, reason in sorted(rejected.items()):
+            print(f"  {name!r:{width}}  {reason}", file=sys.stderr)
     if len(rejected) > max_rejected * count or len(rejected) == count:
-        names = ", ".join(repr(name) for name in sorted(rejected)[:3])
         raise BadInput(
-            f"{source}: {len(rejected)} of {count} images rejected ({names}{', …' if len(rejected) > 3 else ''}), "
-            f"more than max_rejected={max_rejected:g} allows: mend them, or take them out"
+            f"{source}: {len(rejected)} of {count} images rejected, more than max_rejected={max_rejected:g} allows: "
+            f"mend them, or take them out; {next(iter(sorted(rejected)))!r} is the first"
         )
 
 

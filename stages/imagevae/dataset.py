@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.errors import BadInput
-from imagevae.images import decode, flatten
-from imagevae.manifest import MANIFEST, read_manifest
-from imagevae.sources import list_source
+from imagevae.images import decode, flatten, quiet_decoders
+from imagevae.manifest import MANIFEST, read_rows
+from imagevae.sources import Item, list_source
 from imagevae.split import is_held_out
 
 
@@ -52,7 +53,14 @@ def read_squares(folder: Path) -> Images:
     """
     if (folder / MANIFEST).is_file():
         return _map_shards(folder)
-    items = list_source(folder).items
+    listing = list_source(folder)
+    for name, reason in listing.rejected.items():
+        raise BadInput(f"{folder / name}: {reason}")
+    with quiet_decoders():
+        return _read_files(folder, listing.items)
+
+
+def _read_files(folder: Path, items: list[Item]) -> Images:
     images: NDArray[np.uint8] | None = None
     for place, item in enumerate(items):
         try:
@@ -76,15 +84,38 @@ def read_squares(folder: Path) -> Images:
     return Images([images], np.stack([np.zeros(len(items), int), np.arange(len(items))], axis=1))
 
 
+class MappedShards(Sequence[NDArray[np.uint8]]):
+    """Files of arrays, mapped into memory when they are asked for."""
+
+    def __init__(self, files: Sequence[Path]):
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> NDArray[np.uint8]:  # type: ignore[override]
+        return _map(self.files[number])
+
+
+@lru_cache(maxsize=512)  # each holds a file open, and many systems allow a process 1024
+def _map(file: Path) -> NDArray[np.uint8]:
+    return np.load(file, mmap_mode="r").view(np.ndarray)
+
+
 def _map_shards(folder: Path) -> Images:
-    rows = read_manifest(folder / MANIFEST).rows
-    names = sorted({row.file for row in rows})
+    numbers: dict[str, int] = {}
+    pairs = ((numbers.setdefault(row.file, len(numbers)), row.row) for row in read_rows(folder / MANIFEST))
+    places: NDArray = np.fromiter(pairs, np.dtype((np.int64, 2)))
+    shards = MappedShards([folder / name for name in numbers])
     try:
-        shards = [np.load(folder / name, mmap_mode="r") for name in names]
+        shapes = np.array([shard.shape for shard in shards])
+        fits = len(shapes) and (shapes[:, 1:] == (shapes[0, 1], shapes[0, 1], 3)).all()
+        whole = fits and (places[:, 1] < shapes[places[:, 0], 0]).all()
     except ValueError as error:
         raise BadInput(f"{folder}: not shards of arrays, as stages/resize.py makes, or damaged ({error})") from None
-    number = {name: place for place, name in enumerate(names)}
-    return Images(shards, np.array([(number[row.file], row.row) for row in rows]))
+    if not whole:
+        raise BadInput(f"{folder}: no images, or shards that do not fit {MANIFEST}; run stages/resize.py again")
+    return Images(shards, places)
 
 
 def split(images: Images, share: float, folder: Path) -> tuple[Images, Images]:
@@ -93,7 +124,10 @@ def split(images: Images, share: float, folder: Path) -> tuple[Images, Images]:
     Raises:
         BadInput: one of the two would be empty.
     """
-    mask = np.array([is_held_out(images.shards[shard][row], share) for shard, row in images.places])
+    mask = np.empty(len(images), bool)
+    for place in np.lexsort(images.places.T[::-1]):  # shard by shard
+        shard, row = images.places[place]
+        mask[place] = is_held_out(images.shards[shard][row], share)
     if mask.all() or not mask.any():
         raise BadInput(
             f"{folder}: of {len(images)} images {mask.sum()} fall into the held-out set at held_out={share}; "

@@ -1,45 +1,146 @@
 """Decoding the bytes of image files to RGB, and encoding PNG."""
 
 import io
-import struct
+import logging
+import os
+import sys
 import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from imagevae.errors import BadInput
 
 RGB = tuple[int, ...]
 
-cv2.utils.logging.setLogLevel(
-    cv2.utils.logging.LOG_LEVEL_SILENT
-)  # what it has to say about a damaged image is in our own error
+MAX_PIXELS = 2**27  # 134 megapixels: what decoding an image may take is decided before any memory is
+
+MAX_SCANS = 100  # of a progressive JPEG; usual are 10, and each can take as long as the whole of another image
+
+DAMAGED = "damaged, or of a kind that is not read; replace it or take it out"
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+OTHERS = ("AVIF", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # by Pillow's names; it knows more, and starts programs for some
+BITS, EXTRA = 258, 338  # tags of TIFF 6.0: BitsPerSample, ExtraSamples
+
+# What the libraries have to say about a damaged image is in our own error.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module="PIL")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from here on, and refuses images of twice as many pixels
 
 
 def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Decode the bytes of an image file, upright.
+    """Decode the bytes of an image file, upright; of several frames or pages the first one.
 
-    OpenCV decodes, being several times faster; Pillow takes over where OpenCV 4.14 is wrong: it drops the colour key
-    of grey PNGs, ignores the orientation of AVIFs, and multiplies or mistakes the fourth channel of TIFFs.
+    OpenCV decodes PNG and JPEG, being several times faster; Pillow decodes the rest, being right more often: OpenCV
+    4.14 takes the unused byte of BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the
+    orientation of AVIFs and takes memory for GIFs before it looks at their size.
 
     Returns:
         uint8 or uint16 (height, width, channels): grey, RGB, or RGBA with straight alpha.
 
     Raises:
-        BadInput: these bytes are no image, or a damaged one.
+        BadInput: these bytes are no image, a damaged one, or one of more than MAX_PIXELS pixels.
     """
-    if _needs_pillow(data):
-        return _decode_with_pillow(data)
+    if not data:
+        raise BadInput("an empty file")
+    if data[:8] == PNG:
+        return _decode_png(data)
+    if data[:2] == JPEG:
+        _check_size(*_jpeg_size(data))
+        return _upright(*_decode_with_opencv(data))
+    return _decode_with_pillow(data)
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep back what libpng, libjpeg and libtiff write to stderr about damaged images; Python's stderr goes on."""
+    sys.stderr.flush()
+    stderr = sys.stderr
+    with open(os.dup(2), "w", buffering=1) as sys.stderr, open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(sys.stderr.fileno(), 2)
+            sys.stderr = stderr
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BadInput(f"{width}x{height} pixels, more than the {MAX_PIXELS} that are read")
+
+
+def _decode_png(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    _check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
+    chunks = dict(_png_chunks(data))
+    pixels: NDArray
+    pixels, exif = _decode_with_opencv(data)
+    depth, colour = data[24], data[25]  # PNG 3rd edition, 11.2.1
+    if colour == 0 and len(chunks.get(b"tRNS", b"")) == 2:  # OpenCV drops the colour key of grey images
+        key = int.from_bytes(chunks[b"tRNS"], "big") & (2**depth - 1)
+        top = np.iinfo(pixels.dtype).max
+        alpha = np.where(pixels == key * top // (2**depth - 1), 0, top)
+        pixels = np.concatenate([pixels, pixels, pixels, alpha], axis=2, dtype=pixels.dtype, casting="unsafe")
+    return _upright(pixels, exif)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk but those of the pixels (PNG 3rd edition, 5.3).
+
+    OpenCV checks the pixels' checksums, drops other chunks that are damaged, and fills missing rows in without a word.
+
+    Raises:
+        BadInput: the end is missing, or a chunk is damaged.
+    """
+    place, kind = len(PNG), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        end = place + 12 + length
+        if end > len(data):
+            raise BadInput("cut short: its end is missing")
+        if kind != b"IDAT":
+            if zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+                raise BadInput("damaged: a checksum is wrong")
+            yield kind, data[place + 8 : end - 4]
+        place = end
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG (ITU T.81, B.1 and B.2).
+
+    Raises:
+        BadInput: there is none, or the end is missing: OpenCV fills missing rows in without a word.
+    """
+    width = height = 0
+    place = data.find(b"\xff", 2)
+    while 0 < place < len(data) - 9 and (marker := data[place + 1]) != 0xDA:  # the start of the scan
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the start of the frame
+            height, width = (int.from_bytes(data[place + start : place + start + 2], "big") for start in (5, 7))
+        filling = marker in (0x00, 0xFF)
+        place = data.find(b"\xff", place + (1 if filling else 2 + int.from_bytes(data[place + 2 : place + 4], "big")))
+    if data.rfind(b"\xff\xd9", max(place, 0)) < 0:  # not to be found before the scan: thumbnails have ends of their own
+        raise BadInput("cut short: its end is missing")
+    if data.count(b"\xff\xda", place) > MAX_SCANS:
+        raise BadInput(f"more than {MAX_SCANS} scans")
+    return width, height
+
+
+def _decode_with_opencv(data: bytes) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], bytes]:
+    """Pixels as they lie in the file, and the EXIF block or nothing."""
     try:
         pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # raised for empty data and for sizes out of bounds
+    except cv2.error:  # raised for sizes out of bounds
         pixels = None
-    if pixels is None or _is_cut_short(data):
-        raise BadInput("not an image, or a damaged one; replace it or take it out")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise BadInput(f"pixels of type {pixels.dtype}; wanted are 8 or 16 bits a channel")
+    if pixels is None:
+        raise BadInput(DAMAGED)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     elif pixels.shape[2] == 3:
@@ -47,54 +148,53 @@ def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
     elif pixels.shape[2] == 4:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
     exif = [bytes(block) for kind, block in zip(kinds, blocks, strict=True) if kind == cv2.IMAGE_METADATA_EXIF]
-    return _upright(pixels, exif[0]) if exif else pixels
-
-
-def _needs_pillow(data: bytes) -> bool:
-    grey_png = data[:8] == b"\x89PNG\r\n\x1a\n" and data[25:26] == b"\x00"
-    return (
-        data[:4] in (b"II*\x00", b"MM\x00*")
-        or data[4:12] in (b"ftypavif", b"ftypavis")
-        or (grey_png and b"tRNS" in data[:65536].partition(b"IDAT")[0])
-    )
+    return pixels, exif[0] if exif else b""
 
 
 def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UnidentifiedImageError):
-        raise BadInput("not an image, or a damaged one; replace it or take it out") from None
-    if upright.mode in ("F", "I"):
-        raise BadInput(f"pixels of Pillow's mode {upright.mode}; wanted are 8 or 16 bits a channel")
-    if upright.mode.startswith("I;16"):
-        return np.asarray(upright, np.uint16)[:, :, None]
-    return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
+        with Image.open(io.BytesIO(data), formats=OTHERS) as image:
+            if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(BITS) in ((16,) * 3, (16,) * 4):
+                return _decode_deep_tiff(data, image.tag_v2.get(EXTRA))
+            return _pixels(ImageOps.exif_transpose(image), image.format)
+    except BadInput:
+        raise
+    except UnidentifiedImageError:
+        raise BadInput("not an image; replace it or take it out") from None
+    except Image.DecompressionBombError:
+        raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
+    except Exception as error:  # Pillow raises a wide choice of them for damaged images
+        raise BadInput(DAMAGED) from error
 
 
-def _is_cut_short(data: bytes) -> bool:
-    """Whether a PNG or JPEG lacks its end: OpenCV fills the missing rows in without a word."""
-    if data[:4] == b"\x89PNG":
-        place = 8  # of a chunk: length, kind, content, checksum (PNG 3rd edition, 5.3)
-        while place < len(data) and data[place + 4 : place + 8] != b"IEND":
-            place += 12 + int.from_bytes(data[place : place + 4], "big")
-        return place + 12 > len(data)
-    if data[:2] == b"\xff\xd8":
-        place = 2  # of a marker, up to the one that starts the scan (ITU T.81, B.1.1); before it lie thumbnails
-        while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
-            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        return data.find(b"\xff\xd9", place) < 0
-    return False
+def _pixels(image: Image.Image, kind: str | None) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    if image.mode.startswith("I;16") or (kind, image.mode) == ("PPM", "I"):  # which Pillow scales to 16 bits
+        return np.asarray(image).astype(np.uint16)[:, :, None]
+    if image.mode in ("F", "I"):
+        raise BadInput(f"pixels of Pillow's mode {image.mode}; wanted are 8 or 16 bits a channel")
+    return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+
+
+def _decode_deep_tiff(data: bytes, extra: tuple[int, ...] | None) -> NDArray[np.uint16]:
+    """16 bits a channel, of which Pillow drops the lower 8; upright already. `extra` says what a fourth channel is."""
+    pixels: NDArray = _decode_with_opencv(data)[0]
+    if extra == (0,):  # no alpha
+        return np.ascontiguousarray(pixels[:, :, :3])
+    if extra == (1,):  # colours are multiplied by alpha
+        alpha = np.maximum(pixels[:, :, 3:], 1).astype(np.uint32)
+        pixels[:, :, :3] = np.minimum((pixels[:, :, :3] * np.uint32(65535) + alpha // 2) // alpha, 65535)
+    return pixels
 
 
 def _upright(pixels: NDArray, exif: bytes) -> NDArray:
+    if not exif:
+        return pixels
     metadata = Image.Exif()
     try:
         metadata.load(exif)
         orientation = metadata.get(0x0112, 1)  # Exif 2.3, 4.6.4 A: 1 is upright, 8 ways in all
-    except (SyntaxError, ValueError, OSError, struct.error):
-        return pixels  # metadata that can't be read say nothing
+    except Exception:  # Pillow raises a wide choice of them; metadata that can't be read say nothing
+        return pixels
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -116,14 +216,21 @@ def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> 
     Returns:
         uint8 (height, width, 3), RGB.
     """
+    if pixels.shape[2] == 3 and pixels.dtype == np.uint8:
+        return np.ascontiguousarray(pixels)
+    flat = np.empty((*pixels.shape[:2], 3), np.uint8)
+    rows = max(1, 2**16 // pixels.shape[1])  # at a time: what lies between fits into the processor's cache
+    for start in range(0, len(pixels), rows):
+        flat[start : start + rows] = _flatten(pixels[start : start + rows], background)
+    return flat
+
+
+def _flatten(pixels: NDArray, background: RGB) -> NDArray:
     top = int(np.iinfo(pixels.dtype).max)
-    colour: NDArray = pixels[:, :, :3]
-    alpha: NDArray = pixels[:, :, 3:]
+    colour, alpha = pixels[:, :, :3], pixels[:, :, 3:]
     if alpha.size and alpha.min() < top:
-        colour = _over(colour, alpha, background) if top == 255 else _over_deep(colour, alpha, background)
-    elif top > 255:
-        colour = (255 * colour.astype(np.uint32) + top // 2) // top
-    return np.ascontiguousarray(np.broadcast_to(colour.astype(np.uint8, copy=False), (*colour.shape[:2], 3)))
+        return _over(colour, alpha, background) if top == 255 else _over_deep(colour, alpha, background)
+    return colour if top == 255 else (255 * colour.astype(np.uint32) + top // 2) // top
 
 
 def _over(colour: NDArray, alpha: NDArray, background: RGB) -> NDArray:

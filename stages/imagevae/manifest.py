@@ -1,7 +1,8 @@
 """The list of what an image stage wrote: for each image where it came from and where it is now."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,17 +45,24 @@ class Manifest:
         recipe: what the results depend on besides the source images: parameters, and a digest of the code.
         rejected: names of images that could not be used, each with the digest of its bytes and the reason.
         rows: the images.
+        left_aside: how many files and folders of the source are no images by their names.
     """
 
     recipe: dict[str, object]
     rejected: dict[str, tuple[str, str]]
     rows: list[Row]
+    left_aside: int = 0
 
 
 def format_manifest(manifest: Manifest) -> bytes:
-    """Lines of JSON: the recipe, the rejected images and the columns first, then a list for each image."""
+    """Lines of JSON: recipe, counts, rejected images and columns first, then a list for each image."""
     head = {
         "recipe": manifest.recipe,
+        "counts": {
+            "images": len(manifest.rows),
+            "rejected": len(manifest.rejected),
+            "left_aside": manifest.left_aside,
+        },
         "rejected": manifest.rejected,
         "columns": Row._fields,
     }
@@ -69,9 +77,28 @@ def read_manifest(file: Path) -> Manifest:
         BadInput: the file is damaged.
         OSError: it can't be read.
     """
-    try:
-        head, *rows = map(json.loads, file.read_text().splitlines())
+    with _readable(file), file.open(encoding="utf-8") as lines:
+        head = json.loads(lines.readline())
         rejected = {name: tuple(entry) for name, entry in head["rejected"].items()}
-        return Manifest(head["recipe"], rejected, [Row(*row) for row in rows])
+        return Manifest(head["recipe"], rejected, list(read_rows(file)), head["counts"]["left_aside"])
+
+
+def read_rows(file: Path) -> Iterator[Row]:
+    """The images of a manifest one after another, for whoever need not have all of them in memory.
+
+    Raises:
+        BadInput: the file is damaged.
+        OSError: it can't be read.
+    """
+    with _readable(file), file.open(encoding="utf-8") as lines:
+        lines.readline()
+        for line in lines:
+            yield Row(*json.loads(line))
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadInput(f"{file}: a damaged manifest ({error}); run the stage before again") from None

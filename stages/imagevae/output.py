@@ -18,7 +18,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         OSError: the folder can't be written, or the disk is full.
     """
     exists = folder.is_dir()
-    partial = folder / ".partial" if exists else folder.with_name(f".{folder.name}.partial")
+    partial = folder / ".partial" if exists else _partial(folder)
     if partial.exists():
         shutil.rmtree(partial)  # of a run that was killed
     partial.mkdir(parents=True)
@@ -42,9 +42,14 @@ def write_file(file: Path, content: bytes) -> None:
         OSError: the file can't be written, or the disk is full.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name[:200]}.partial")
+    partial = _partial(file)
     try:
         partial.write_bytes(content)
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    name = os.fsdecode(os.fsencode(path.name)[:240])  # names may have 255 bytes
+    return path.with_name(f".{name}.partial")

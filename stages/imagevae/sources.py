@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
+from threading import Lock
 from typing import BinaryIO
 
 from imagevae.errors import BadInput
@@ -21,6 +22,9 @@ EXTENSIONS = frozenset(
     | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+
+MAX_BYTES = 2**30  # of one image file; an image of images.MAX_PIXELS takes that much at most
+LEADS_OUT = "its name leads out of the archive"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Listing:
     Attributes:
         items: the images.
         rejected: names that can't be used, each with the reason.
-        left_aside: number of files that are no images by their names, hidden ones among them.
+        left_aside: number of files that are no images by their names, of hidden files and folders, of links to folders
+            and of empty folders.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -65,10 +70,12 @@ def list_source(source: Path) -> Listing:
     """
     listing = Listing()
     if (source / MANIFEST).is_file():
-        listing.items = [
-            Item(row.name, partial(read_part, source / row.file, row.start, row.size), row.result)
-            for row in read_manifest(source / MANIFEST).rows
-        ]
+        for row in read_manifest(source / MANIFEST).rows:
+            read = partial(read_part, source / row.file, row.start, row.size)
+            if _leads_out(row.name):
+                listing.rejected[row.name] = LEADS_OUT
+            else:
+                listing.items.append(Item(row.name, read, row.result))
     elif source.is_dir():
         _add_folder(listing, source, "")
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
@@ -85,59 +92,108 @@ def _is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
+def state(source: Path) -> dict[str, tuple[int, int, int]]:
+    """Size, time of change and inode of each file of a source, by its path: where one differs later, it was changed.
+
+    Raises:
+        OSError: the source is gone, or a folder can't be read.
+    """
+    if not source.is_dir():
+        return {"": _state(source.stat())}
+    found: dict[str, tuple[int, int, int]] = {}
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                found |= {f"{entry.name}/{name}": value for name, value in state(source / entry.name).items()}
+            else:
+                followed = os.path.isfile(entry.path)
+                found[entry.name] = _state(os.stat(entry.path) if followed else entry.stat(follow_symlinks=False))
+    return found
+
+
+def _state(result: os.stat_result) -> tuple[int, int, int]:
+    return result.st_size, result.st_mtime_ns, result.st_ino
+
+
 def read_part(file: Path, start: int, size: int) -> bytes:
     """Bytes `start` to `start + size` of a file."""
     with file.open("rb") as opened:
-        return os.pread(opened.fileno(), size, start)
+        opened.seek(start)
+        return opened.read(size)
+
+
+def _read_file(file: Path) -> bytes:
+    _check_bytes(file.stat().st_size)
+    return file.read_bytes()
+
+
+def _check_bytes(size: int) -> None:
+    if size > MAX_BYTES:
+        raise BadInput(f"{size} bytes, more than the {MAX_BYTES} that are read")
+
+
+def _leads_out(name: str) -> bool:
+    path = PurePath(name)
+    return bool(path.anchor) or ".." in path.parts or "\0" in name
 
 
 def _add_folder(listing: Listing, folder: Path, prefix: str) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            link_to_folder = entry.is_symlink() and entry.is_dir()
-            if entry.name.startswith(".") or link_to_folder:
-                listing.left_aside += 1
-            elif entry.is_dir():
-                _add_folder(listing, folder / entry.name, f"{prefix}{entry.name}/")
-            elif entry.name.lower().endswith(ARCHIVES) and entry.is_file():
-                _add_archive(listing, folder / entry.name, f"{prefix}{entry.name}/")
-            elif not _is_image(entry.name):
-                listing.left_aside += 1
-            elif entry.is_file():
-                listing.items.append(Item(prefix + entry.name, (folder / entry.name).read_bytes))
-            else:
-                listing.rejected[prefix + entry.name] = "a broken link" if entry.is_symlink() else "not a regular file"
+    with os.scandir(folder) as scan:
+        entries = list(scan)
+    listing.left_aside += not entries
+    for entry in entries:
+        path, name = folder / entry.name, prefix + entry.name
+        link_to_folder = entry.is_symlink() and path.is_dir()
+        if entry.name.startswith(".") or link_to_folder:
+            listing.left_aside += 1
+        elif entry.is_dir(follow_symlinks=False):
+            _add_folder(listing, path, f"{name}/")
+        elif entry.name.lower().endswith(ARCHIVES) and path.is_file():
+            _add_archive(listing, path, f"{name}/")
+        elif not _is_image(entry.name):
+            listing.left_aside += 1
+        elif path.is_file():
+            listing.items.append(Item(name, partial(_read_file, path)))
+        else:
+            listing.rejected[name] = "a broken link" if entry.is_symlink() else "not a regular file"
 
 
 def _add_archive(listing: Listing, archive: Path, prefix: str) -> None:
     members = _zip_members(archive) if archive.suffix.lower() == ".zip" else _tar_members(archive)
-    found = {}
+    images: dict[str, Callable[[], bytes]] = {}
+    folders: set[PurePosixPath] = set()
+    filled: set[PurePosixPath] = set()
+    aside: set[PurePosixPath] = set()
     for name, read in members:
         path = PurePosixPath(name)
-        if (
-            read is None
-            or not _is_image(path.name)
-            or any(part.startswith(".") and part != ".." for part in path.parts)
-        ):
-            listing.left_aside += 1
-        elif path.is_absolute() or ".." in path.parts:
-            listing.rejected[prefix + name] = "its name leads out of the archive"
+        filled.update(path.parents)
+        hidden = [place for place, part in enumerate(path.parts) if part.startswith(".") and part != ".."]
+        if hidden:
+            aside.add(PurePosixPath(*path.parts[: hidden[0] + 1]))
+        elif name.endswith("/"):
+            folders.add(path)
+        elif read is None or not _is_image(path.name):
+            aside.add(path)
         else:
-            found[prefix + path.as_posix()] = read  # of members of the same name the last one counts
-    listing.items += [Item(name, read) for name, read in found.items()]
+            images[path.as_posix()] = read  # of members of the same name the last one counts
+    listing.left_aside += len(aside | (folders - filled))
+    for name, read in images.items():
+        if _leads_out(name):
+            listing.rejected[prefix + name] = LEADS_OUT
+        else:
+            listing.items.append(Item(prefix + name, read))
 
 
 Members = Iterator[tuple[str, Callable[[], bytes] | None]]
 
 
 def _tar_members(archive: Path) -> Members:
-    """Names of the members, but for folders, each with a function that reads it, or None for links and the like."""
+    """Names of the members, each with a function that reads it, or None for links and the like; folders end in /."""
     try:
         if archive.name.lower().endswith(".tar"):
             with tarfile.open(archive, "r:") as tar:
                 for member in tar:
-                    if not member.isdir():
-                        yield member.name, _read_member(partial(read_part, archive), member)
+                    yield _tar_member(partial(read_part, archive), member)
             return
         with tarfile.open(archive) as tar:
             # No member of a compressed archive can be reached alone: unpack it into a file without a name.
@@ -146,19 +202,30 @@ def _tar_members(archive: Path) -> Members:
             shutil.copyfileobj(tar.fileobj, unpacked)  # type: ignore[arg-type, type-var]
         unpacked.seek(0)
         with tarfile.open(fileobj=unpacked, mode="r:") as tar:
+            read = partial(_read_open, unpacked, Lock())
             for member in tar:
-                if not member.isdir():
-                    yield member.name, _read_member(partial(_read_open, unpacked), member)
+                yield _tar_member(read, member)
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise BadInput(f"{archive}: a damaged archive ({error})") from None
 
 
-def _read_member(read: Callable[[int, int], bytes], member: tarfile.TarInfo) -> Callable[[], bytes] | None:
-    return partial(read, member.offset_data, member.size) if member.isreg() and not member.issparse() else None
+def _tar_member(read: Callable[[int, int], bytes], member: tarfile.TarInfo) -> tuple[str, Callable[[], bytes] | None]:
+    if member.isdir():
+        return f"{member.name}/", None
+    if not member.isreg() or member.issparse():
+        return member.name, None
+    return member.name, partial(_read_member, read, member.offset_data, member.size)
 
 
-def _read_open(file: BinaryIO, start: int, size: int) -> bytes:
-    return os.pread(file.fileno(), size, start)
+def _read_member(read: Callable[[int, int], bytes], start: int, size: int) -> bytes:
+    _check_bytes(size)
+    return read(start, size)
+
+
+def _read_open(file: BinaryIO, lock: Lock, start: int, size: int) -> bytes:
+    with lock:  # threads share the file's position
+        file.seek(start)
+        return file.read(size)
 
 
 def _zip_members(archive: Path) -> Members:
@@ -167,11 +234,11 @@ def _zip_members(archive: Path) -> Members:
     except zipfile.BadZipFile as error:
         raise BadInput(f"{archive}: a damaged archive ({error})") from None
     for member in opened.infolist():
-        if not member.is_dir():
-            yield member.filename, partial(_unzip, opened, member)
+        yield member.filename, None if member.is_dir() else partial(_unzip, opened, member)
 
 
 def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    _check_bytes(member.file_size)
     try:
         return archive.read(member)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:

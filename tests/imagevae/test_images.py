@@ -159,3 +159,6 @@ def test_what_is_no_image_is_refused(data: bytes):
 def test_png_keeps_every_pixel():
     for channels in (3, 4):
         assert np.array_equal(decode(encode_png(PIXELS[:, :, :channels])), PIXELS[:, :, :channels])
+
+
+SUITE = {}
