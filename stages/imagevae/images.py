@@ -160,7 +160,7 @@ def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
     except BadInput:
         raise
     except UnidentifiedImageError:
-        raise BadInput("not an image; replace it or take it out") from None
+        raise BadInput("not an image, or damaged at its start; replace it or take it out") from None
     except Image.DecompressionBombError:
         raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
     except Exception as error:  # Pillow raises a wide choice of them for damaged images

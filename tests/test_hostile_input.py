@@ -1,0 +1,335 @@
+"""Image stages among damaged and hostile files, odd names, changing folders, and when they are killed or stopped."""
+
+import io
+import json
+import os
+import re
+import resource
+import signal
+import struct
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import Project, assert_refused, run_stage, tree, write_images
+from image_files import chunk
+from imagevae.manifest import read_manifest
+
+IMAGE_STAGES = ["rgba2rgb", "resize"]
+FORMATS = ["files", "shards"]
+
+both_stages = pytest.mark.parametrize("stage", IMAGE_STAGES)
+both_formats = pytest.mark.parametrize("form", FORMATS)
+
+
+def encoded(kind: str, height: int, width: int) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+def resized_header(kind: str, side: int) -> bytes:
+    """A file of 8 x 8 pixels that claims side x side."""
+    data = bytearray(encoded(kind, 8, 8))
+    place, form = {
+        "PNG": (16, ">II"),
+        "JPEG": (data.find(b"\xff\xc0") + 5, ">HH"),
+        "GIF": (6, "<HH"),
+        "BMP": (18, "<II"),
+        "AVIF": (data.find(b"ispe") + 8, ">II"),
+    }[kind]
+    struct.pack_into(form, data, place, side, side)
+    if kind == "PNG":
+        data[8:33] = chunk(b"IHDR", bytes(data[16:29]))
+    return bytes(data)
+
+
+def write_webp_of(side: int) -> bytes:
+    extended = b"VP8X" + struct.pack("<IB3x", 10, 0x10) + (side - 1).to_bytes(3, "little") * 2
+    content = b"WEBP" + extended + encoded("WEBP", 8, 8)[12:]
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def write_tiff_of(side: int) -> bytes:
+    data = bytearray(encoded("TIFF", 8, 8))
+    [directory] = struct.unpack_from("<I", data, 4)
+    for entry in range(2):  # the first two are width and height
+        struct.pack_into("<HHII", data, directory + 2 + 12 * entry, 256 + entry, 4, 1, side)
+    return bytes(data)
+
+
+PNG = encoded("PNG", 8, 9)
+FLIPPED = PNG[:60] + bytes([PNG[60] ^ 1]) + PNG[61:]
+
+GOOD = {
+    "1x1.png": encoded("PNG", 1, 1),
+    "20000x10.png": encoded("PNG", 10, 20000),
+    "10x20000.jpg": encoded("JPEG", 20000, 10),
+    "a jpeg.png": encoded("JPEG", 8, 9),
+    "a webp.gif": encoded("WEBP", 8, 9),
+    "folder/plain.bmp": encoded("BMP", 8, 9),
+}
+BAD = {  # and what the reason says
+    "bad/cut.png": (PNG[:-30], "cut short"),
+    "bad/cut.jpg": (encoded("JPEG", 8, 9)[:-30], "cut short"),
+    "bad/cut.webp": (encoded("WEBP", 8, 9)[:-30], "damaged"),
+    "bad/empty.png": (b"", "empty"),
+    "bad/checksum.png": (FLIPPED, "damaged"),
+    "bad/text.jpg": (b"no image", "not an image"),
+    "bad/postscript.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not an image"),
+    **{
+        f"bad/huge.{kind.lower()}": (resized_header(kind, 60_000), "pixels" if kind != "AVIF" else "at its start")
+        for kind in ("PNG", "JPEG", "GIF", "BMP", "AVIF")
+    },
+    "bad/huge.webp": (write_webp_of(60_000), "damaged"),
+    "bad/huge.tiff": (write_tiff_of(60_000), "pixels"),
+    "bad/large.tiff": (write_tiff_of(12_000), "pixels"),
+    "bad/new\nline.png": (b"", "empty"),
+}
+ASIDE = [".DS_Store", "Thumbs.db", "notes.txt", ".hidden.png", "folder/README", ".git/config"]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder of all sorts."""
+    folder = tmp_path / "mixed"
+    files = GOOD | {name: data for name, (data, _) in BAD.items()} | dict.fromkeys(ASIDE, b"x")
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder / "empty").mkdir()
+    (folder / "link").symlink_to(folder / "folder")
+    return folder
+
+
+def in_little_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30,) * 2)
+
+
+@both_stages
+@both_formats
+def test_bad_files_cost_nothing_but_themselves(stage: str, form: str, mixed: Path, tmp_path: Path):
+    arguments = ("--input", mixed, "--output", tmp_path / "out", "--format", form)
+    result = run_stage(stage, *arguments, "--max_rejected", 0.9, preexec_fn=in_little_memory)
+    assert result.returncode == 0, result.stderr
+    aside, counts, *table = result.stderr.splitlines()
+    assert aside == f"{mixed}: {len(ASIDE) + 2} files or folders left aside"
+    assert counts == f"{mixed}: {len(BAD)} of {len(GOOD) + len(BAD)} images rejected"
+    assert len(table) == len(BAD)
+    for line, name in zip(table, sorted(BAD), strict=True):
+        assert re.fullmatch(rf"  {re.escape(repr(name))} +.*{BAD[name][1]}.*", line)
+    if form == "shards":
+        manifest = read_manifest(tmp_path / "out" / "manifest.jsonl")
+        assert [row.name for row in manifest.rows] == sorted(GOOD)
+        assert {name: reason for name, (_, reason) in manifest.rejected.items()}.keys() == BAD.keys()
+        counts = {"images": len(GOOD), "rejected": len(BAD), "left_aside": len(ASIDE) + 2}
+        assert json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[0])["counts"] == counts
+    else:
+        assert len(tree(tmp_path / "out")) == len(GOOD)
+
+    result = run_stage(stage, "--input", mixed, "--output", tmp_path / "none", "--format", form)
+    assert_refused(result, mixed, f"{len(BAD)} of {len(GOOD) + len(BAD)}", "max_rejected=0.01")
+    assert result.stderr.splitlines()[2:-1] == table
+    assert not (tmp_path / "none").exists()
+
+
+@both_stages
+def test_files_of_any_name_are_written_or_rejected_alone(stage: str, tmp_path: Path):
+    names = ["new\nline.png", "e\u0301.png", "\u00e9.png", "-rf.png", "~.png", "$HOME `id`.png", "a.png/b.png"]
+    names += ["x" * 251 + ".png", "y" * 247 + ".jpg", os.fsdecode(b"latin \xe9.png"), "c.jpg"]
+    unfit = ["c.jpg.png/d.png", "z" * 251 + ".jpg"]  # as files they would lie inside of c.jpg's, and be 259 bytes long
+    for name in names + unfit:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(PNG)
+    for form, rejected in (("files", unfit), ("shards", [])):
+        arguments = ("--input", tmp_path / "in", "--output", tmp_path / form, "--max_rejected", 0.2, "--format", form)
+        result = run_stage(stage, *arguments)
+        assert result.returncode == 0, result.stderr
+        assert [line.split("'")[1] for line in result.stderr.splitlines()[1:]] == rejected
+    assert len(tree(tmp_path / "files")) == len(names)
+    assert [row.name for row in read_manifest(tmp_path / "shards" / "manifest.jsonl").rows] == sorted(names + unfit)
+    again = run_stage("resize", "--input", tmp_path / "shards", "--output", tmp_path / "again", "--format", "shards")
+    assert (stage, again.returncode) in (("rgba2rgb", 0), ("resize", 2))  # arrays are no images
+
+
+@both_stages
+@both_formats
+def test_links_and_members_lead_nowhere_else(stage: str, form: str, tmp_path: Path):
+    source, outside = tmp_path / "in", tmp_path / "outside"
+    source.mkdir()
+    outside.mkdir()
+    (outside / "far.png").write_bytes(PNG)
+    (source / "near.png").write_bytes(PNG)
+    links = {"link.png": outside / "far.png", "broken.png": outside / "missing.png", "loop.png": source / "loop.png"}
+    for name, target in (links | {"folder": outside, "up": source, "folder.png": outside}).items():
+        (source / name).symlink_to(target)
+    leading_out = ["../up.png", "/abs.png", f"{outside}/abs.png", "a/../../b.png", "nul\0.png"]
+    with tarfile.open(source / "some.tar", "w") as tar:
+        for name in [*leading_out, "fine.png"]:
+            member = tarfile.TarInfo(name)
+            member.size = len(PNG)
+            member.pax_headers = {"path": name}
+            tar.addfile(member, io.BytesIO(PNG))
+        for name, kind in (("soft.png", tarfile.SYMTYPE), ("hard.png", tarfile.LNKTYPE), ("dev.png", tarfile.CHRTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, str(outside / "far.png")
+            tar.addfile(member)
+    arguments = ("--input", source, "--output", tmp_path / "out", "--max_rejected", 1, "--format", form)
+    result = run_stage(stage, *arguments)
+    assert result.returncode == 0, result.stderr
+    aside, _, *table = result.stderr.splitlines()
+    assert aside == f"{source}: 6 files or folders left aside"
+    rejected = ["broken.png", "loop.png", *(f"some.tar/{name}" for name in leading_out)]
+    assert [line.split("  ")[1] for line in table] == [repr(name) for name in sorted(rejected)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "outside"]
+    assert list(tree(outside)) == ["far.png"]
+    if form == "files":
+        assert set(tree(tmp_path / "out")) == {"near.png", "link.png.png", "link.png", "some.tar/fine.png"} - {
+            "link.png.png"
+        }
+
+
+# What goes wrong outside of the images
+
+
+@both_stages
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here that opens and can't be read")
+def test_a_file_that_cannot_be_read_is_named(stage: str, tmp_path: Path):
+    write_images(tmp_path / "in", 300)
+    (tmp_path / "in" / "unreadable.png").symlink_to("/proc/self/mem")
+    result = run_stage(stage, "--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert_refused(result, "unreadable.png", "Input/output error")
+    assert not (tmp_path / "out").exists()
+
+
+@both_stages
+@pytest.mark.parametrize("hidden", ["0001.png", "below"])
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_file_or_folder_without_permission_is_named(stage: str, hidden: str, tmp_path: Path):
+    write_images(tmp_path / "in" / "below", 2)
+    write_images(tmp_path / "in", 300)
+    (tmp_path / "in" / hidden).chmod(0)
+    result = run_stage(stage, "--input", tmp_path / "in", "--output", tmp_path / "out")
+    (tmp_path / "in" / hidden).chmod(0o700)
+    assert_refused(result, hidden, "Permission denied")
+    assert not (tmp_path / "out").exists()
+
+
+@both_stages
+@both_formats
+def test_an_output_that_grows_too_large_is_named_and_leaves_nothing(stage: str, form: str, tmp_path: Path):
+    write_images(tmp_path / "in", 8, size=64)
+    arguments = ("--input", tmp_path / "in", "--output", tmp_path / "out", "--format", form)
+    limits = (2000, 2000)  # bytes a file may have
+    result = run_stage(stage, *arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    assert_refused(result, "File too large")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+# Python tells of each file that it opens: a moment that comes at the same point in each run.
+HOOK = """
+import os, subprocess, sys
+seen = 0
+def watch(event, arguments):
+    global seen
+    if event == "open" and isinstance(arguments[0], (str, os.PathLike)) and {where!r} in os.fspath(arguments[0]):
+        seen += 1
+        if seen == {moment}:
+            {action}
+if sys.argv[0].endswith({stage!r} + ".py"):
+    sys.addaudithook(watch)
+"""
+
+
+def at_moment(folder: Path, stage: str, where: str, moment: int, action: str) -> dict[str, str]:
+    """An addition to the environment: a stage does something when it opens a path with `where` for the nth time."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(HOOK.format(stage=stage, where=where, moment=moment, action=action))
+    return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+CHANGES = {
+    "edited": "cp {0}/0001.png {0}/0000.png",
+    "cut short": "truncate --size=50 {0}/0000.png",
+    "deleted early": "rm {0}/0000.png",
+    "deleted late": "rm {0}/0299.png",
+    "added": "cp {0}/0000.png {0}/another.png",
+    "renamed": "mv {0}/0000.png {0}/renamed.png",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@both_formats
+def test_a_folder_that_changes_meanwhile_is_noticed(form: str, change: str, tmp_path: Path):
+    source = tmp_path / "in"
+    write_images(source, 300)
+    action = f"subprocess.run({CHANGES[change].format(source)!r}, shell=True)"
+    environment = os.environ | at_moment(tmp_path / "hook", "rgba2rgb", "in/0", 150, action)
+    arguments = ("--input", source, "--output", tmp_path / "out", "--format", form)
+    result = run_stage("rgba2rgb", *arguments, env=environment)
+    assert_refused(result, ".png")
+    assert not (tmp_path / "out").exists()
+
+
+@both_stages
+@both_formats
+@pytest.mark.parametrize("where", ["in/0", ".partial"])
+def test_ctrl_c_stops_a_stage_and_leaves_nothing(stage: str, form: str, where: str, tmp_path: Path):
+    write_images(tmp_path / "in", 300)
+    moment = 150 if where == "in/0" or form == "files" else 1
+    action = "os.kill(os.getpid(), 2)"
+    environment = os.environ | at_moment(tmp_path / "hook", stage, where, moment, action)
+    result = run_stage(
+        stage,
+        *("--input", tmp_path / "in", "--output", tmp_path / "out", "--format", form),
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a run in the background ignores
+    )
+    assert (result.returncode, result.stderr) == (130, f"\n{stage}: stopped\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hook", "in"]
+
+
+@pytest.mark.slow
+def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(tmp_path: Path):
+    """Stages are killed and stopped while they read and write, some of them together with DVC; then it runs again."""
+    project = Project.new(tmp_path / "project")
+    write_images(project.folder / "data" / "mine", 30, size=9)
+    project.change_params({"images": "data/mine", "resize": {"size": 8}})
+    undisturbed = project.copy_to(tmp_path / "undisturbed")
+    undisturbed.dvc("repro", "resize")
+    plain = dict(project.environment)
+    for stage, where, moment, action in (
+        ("rgba2rgb", "data/mine", 20, "os.kill(os.getpid(), 9)"),
+        ("rgba2rgb", ".rgb.partial/manifest", 1, "os.killpg(0, 9)"),
+        ("rgba2rgb", "data/mine", 7, "os.killpg(0, 2)"),
+        ("rgba2rgb", "rgb.png.partial", 1, "os.killpg(0, 9)"),
+        ("resize", "data/rgb", 20, "os.kill(os.getpid(), 9)"),
+        ("resize", ".resized.partial/0", 1, "os.killpg(0, 2)"),
+        ("resize", "data/rgb", 3, "os.killpg(0, 9)"),
+    ):
+        project.environment = plain | at_moment(tmp_path / "hook", stage, where, moment, action)
+        assert interrupted(project) != 0
+    project.environment = plain
+    project.dvc("repro", "resize")
+    assert (project.folder / "dvc.lock").read_bytes() == (undisturbed.folder / "dvc.lock").read_bytes()
+    for folder in ("data", "metrics"):
+        assert tree(project.folder / folder) == tree(undisturbed.folder / folder)
+
+
+def interrupted(project: Project) -> int:
+    """Exit status of a `dvc repro resize` in a process group of its own."""
+    process = subprocess.Popen(
+        ["dvc", "repro", "resize"],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    return process.wait(timeout=300)
