@@ -7,8 +7,11 @@ import click
 
 from imagevae import command
 
-INPUT = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders. Left
-aside: hidden files and folders, files without an image's extension, links to folders. Links to files are followed."""
+INPUT = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders.
+Left aside and counted: hidden files and folders, files without an image's extension, links to folders, empty folders,
+and links inside archives. Links to files are followed, wherever they lead. Rejected and listed: damaged images, those
+of more than 134 megapixels or 1 GiB, broken links, and members of archives whose names are absolute or contain "..".
+A file that can't be read ends the run, and so does a folder that changes meanwhile."""
 
 
 @click.command("resize", context_settings=command.SETTINGS, help=__doc__)

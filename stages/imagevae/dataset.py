@@ -38,7 +38,10 @@ class Images:
     def __getitem__(self, chosen: NDArray | Sequence[int] | slice) -> NDArray[np.uint8]:
         """Images at some indices, uint8 (n, size, size, 3)."""
         places = self.places[chosen]
-        return np.stack([self.shards[shard][row] for shard, row in places])
+        images = np.empty((len(places), self.size, self.size, 3), np.uint8)
+        for image, (shard, row) in zip(images, places, strict=True):
+            image[:] = self.shards[shard][row]
+        return images
 
     def subset(self, chosen: NDArray) -> "Images":
         """The images at some indices, or where a mask is true."""

@@ -60,3 +60,11 @@ def test_a_file_is_replaced_at_once_and_leaves_no_trace_where_it_fails(tmp_path:
     with pytest.raises(OSError, match="directory"):
         write_file(tmp_path / "folder", b"three")
     assert tree(tmp_path) == {"sub/a": b"two"}
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127, "あ" * 85])
+def test_names_may_be_as_long_as_the_system_allows(name: str, tmp_path: Path):
+    write_file(tmp_path / name, b"one")
+    with new_folder(tmp_path / "in" / name) as folder:
+        (folder / name).write_text("two")
+    assert tree(tmp_path) == {name: b"one", f"in/{name}/{name}": b"two"}

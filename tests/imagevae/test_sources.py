@@ -4,20 +4,25 @@ import io
 import os
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from conftest import write_images
 from imagevae.errors import BadInput
-from imagevae.sources import list_source
+from imagevae.manifest import MANIFEST, Manifest, Row, format_manifest
+from imagevae.sources import MAX_BYTES, list_source
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     write_images(tmp_path / "pictures", 3)
     write_images(tmp_path / "pictures" / "sub ü", 2, seed=1)
-    (tmp_path / "pictures" / "notes.txt").write_text("no image")
+    (tmp_path / "pictures" / "empty" / "below").mkdir(parents=True)
+    (tmp_path / "pictures" / ".hidden").mkdir()
+    for name in ("notes.txt", ".DS_Store", "Thumbs.db", "sub ü/.a.png", ".hidden/a.png", ".hidden/b.png"):
+        (tmp_path / "pictures" / name).write_text("no image")
     return tmp_path / "pictures"
 
 
@@ -40,7 +45,10 @@ def pack(folder: Path, archive: Path) -> Path:
 def test_an_archive_holds_what_its_folder_holds(kind: str, pictures: Path, tmp_path: Path):
     archive = pack(pictures, tmp_path / f"packed.{kind}")
     assert contents(archive) == contents(pictures)
-    assert list_source(archive).left_aside == list_source(pictures).left_aside == 1
+    assert list_source(archive).left_aside == list_source(pictures).left_aside == 6
+    with ThreadPoolExecutor(4) as pool:
+        items = list_source(archive).items
+        assert list(pool.map(lambda item: item.read(), items * 20)) == list(contents(pictures).values()) * 20
 
 
 def test_archives_in_a_folder_count_as_folders(pictures: Path, tmp_path: Path):
@@ -115,3 +123,22 @@ def test_a_missing_or_empty_source_is_named(tmp_path: Path):
     for source in (tmp_path, tmp_path / "missing", tmp_path / "missing.tar"):
         with pytest.raises(BadInput, match=source.name):
             list_source(source)
+
+
+def test_files_of_more_bytes_than_any_image_has_are_not_read(tmp_path: Path):
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)  # takes no space on the disk
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as packed:
+        packed.writestr("b.png", b"few")
+        packed.infolist()[0].file_size = MAX_BYTES + 1  # as the archive's directory will have it
+    for item in list_source(tmp_path).items:
+        with pytest.raises(BadInput, match="bytes"):
+            item.read()
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/a.png", "b/../../a.png"])
+def test_names_in_a_manifest_do_not_lead_out_either(name: str, tmp_path: Path):
+    row = Row(name, "", 1, 1, "", "00000-of-00001.tar", 0, 0, 1)
+    (tmp_path / MANIFEST).write_bytes(format_manifest(Manifest({}, {}, [row])))
+    listing = list_source(tmp_path)
+    assert (listing.items, list(listing.rejected)) == ([], [name])
