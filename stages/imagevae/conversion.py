@@ -302,7 +302,7 @@ def report(listing: Listing, rejected: dict[str, str], max_rejected: float, sour
     if len(rejected) > max_rejected * count or len(rejected) == count:
         raise BadInput(
             f"{source}: {len(rejected)} of {count} images rejected, more than max_rejected={max_rejected:g} allows: "
-            f"mend them, or take them out; {next(iter(sorted(rejected)))!r} is the first"
+            f"mend them, or take them out; {min(rejected)!r} is the first"
         )
 
 

@@ -64,7 +64,10 @@ def quiet_decoders() -> Iterator[None]:
     """Keep back what libpng, libjpeg and libtiff write to stderr about damaged images; Python's stderr goes on."""
     sys.stderr.flush()
     stderr = sys.stderr
-    with open(os.dup(2), "w", buffering=1) as sys.stderr, open(os.devnull, "w") as nowhere:
+    with (
+        open(os.dup(2), "w", buffering=1, encoding=stderr.encoding, errors="backslashreplace") as sys.stderr,
+        open(os.devnull, "w") as nowhere,
+    ):
         os.dup2(nowhere.fileno(), 2)
         try:
             yield

@@ -1,13 +1,13 @@
 """Where images come from: a folder of files, a tar or zip of them, a folder of archives, or another stage's shards."""
 
-import lzma
+import errno
 import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
@@ -106,7 +106,7 @@ def state(source: Path) -> dict[str, tuple[int, int, int]]:
             if entry.is_dir(follow_symlinks=False):
                 found |= {f"{entry.name}/{name}": value for name, value in state(source / entry.name).items()}
             else:
-                followed = os.path.isfile(entry.path)
+                followed = entry.is_symlink() and os.path.isfile(entry.path)
                 found[entry.name] = _state(os.stat(entry.path) if followed else entry.stat(follow_symlinks=False))
     return found
 
@@ -143,16 +143,19 @@ def _add_folder(listing: Listing, folder: Path, prefix: str) -> None:
     listing.left_aside += not entries
     for entry in entries:
         path, name = folder / entry.name, prefix + entry.name
-        link_to_folder = entry.is_symlink() and path.is_dir()
-        if entry.name.startswith(".") or link_to_folder:
+        target = path if entry.is_symlink() else entry  # of links, paths take loops for broken ones
+        if entry.name.startswith(".") or (entry.is_symlink() and target.is_dir()):
             listing.left_aside += 1
-        elif entry.is_dir(follow_symlinks=False):
+        elif target.is_dir():
             _add_folder(listing, path, f"{name}/")
-        elif entry.name.lower().endswith(ARCHIVES) and path.is_file():
-            _add_archive(listing, path, f"{name}/")
+        elif entry.name.lower().endswith(ARCHIVES) and target.is_file():
+            try:
+                _add_archive(listing, path, f"{name}/")
+            except BadInput as error:
+                listing.rejected[name] = str(error).removeprefix(f"{path}: ")
         elif not _is_image(entry.name):
             listing.left_aside += 1
-        elif path.is_file():
+        elif target.is_file():
             listing.items.append(Item(name, partial(_read_file, path)))
         else:
             listing.rejected[name] = "a broken link" if entry.is_symlink() else "not a regular file"
@@ -187,9 +190,20 @@ def _add_archive(listing: Listing, archive: Path, prefix: str) -> None:
 Members = Iterator[tuple[str, Callable[[], bytes] | None]]
 
 
+@contextmanager
+def _damage_is_told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # tarfile, zipfile and the decompressors raise a wide choice of them
+        by_disk = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)  # of places that can't be
+        if by_disk or isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{what} ({error})") from None
+
+
 def _tar_members(archive: Path) -> Members:
     """Names of the members, each with a function that reads it, or None for links and the like; folders end in /."""
-    try:
+    with _damage_is_told(f"{archive}: a damaged archive"):
         if archive.name.lower().endswith(".tar"):
             with tarfile.open(archive, "r:") as tar:
                 for member in tar:
@@ -205,8 +219,6 @@ def _tar_members(archive: Path) -> Members:
             read = partial(_read_open, unpacked, Lock())
             for member in tar:
                 yield _tar_member(read, member)
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise BadInput(f"{archive}: a damaged archive ({error})") from None
 
 
 def _tar_member(read: Callable[[int, int], bytes], member: tarfile.TarInfo) -> tuple[str, Callable[[], bytes] | None]:
@@ -219,7 +231,10 @@ def _tar_member(read: Callable[[int, int], bytes], member: tarfile.TarInfo) -> t
 
 def _read_member(read: Callable[[int, int], bytes], start: int, size: int) -> bytes:
     _check_bytes(size)
-    return read(start, size)
+    data = read(start, size) if start >= 0 and size >= 0 else b""
+    if len(data) != size:
+        raise BadInput("damaged in its archive")
+    return data
 
 
 def _read_open(file: BinaryIO, lock: Lock, start: int, size: int) -> bytes:
@@ -229,17 +244,13 @@ def _read_open(file: BinaryIO, lock: Lock, start: int, size: int) -> bytes:
 
 
 def _zip_members(archive: Path) -> Members:
-    try:
+    with _damage_is_told(f"{archive}: a damaged archive"):
         opened = zipfile.ZipFile(archive)
-    except zipfile.BadZipFile as error:
-        raise BadInput(f"{archive}: a damaged archive ({error})") from None
-    for member in opened.infolist():
-        yield member.filename, None if member.is_dir() else partial(_unzip, opened, member)
+        for member in opened.infolist():
+            yield member.filename, None if member.is_dir() else partial(_unzip, opened, member)
 
 
 def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     _check_bytes(member.file_size)
-    try:
+    with _damage_is_told("damaged in its archive, or locked"):
         return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BadInput(f"damaged in its archive, or locked ({error})") from None

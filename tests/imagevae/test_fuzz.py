@@ -1,5 +1,6 @@
 """Whatever the bytes are, decoding gives an image or says that they are none: no crash, no hang, bounded memory."""
 
+import contextlib
 import os
 import random
 import resource
@@ -12,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_images import FILES, SUITE
+from test_sources import pack
 
 from conftest import ROOT
+from imagevae.errors import BadInput
+from imagevae.sources import list_source
 
 MUTANTS = 24_000
 MEMORY = 3 * 2**30  # address space, in bytes; MAX_PIXELS of 4 bytes, and what decoding them takes, are under 2 GiB
@@ -61,7 +65,6 @@ def with_checksums(data: bytearray) -> bytes:
 
 def decode_mutants(progress: Path) -> None:
     """Decode all mutants; the number of the last one begun is left in a file."""
-    from imagevae.errors import BadInput
     from imagevae.images import MAX_PIXELS, decode, flatten, quiet_decoders
 
     files = [*FILES.values(), *SUITE.values()]
@@ -96,6 +99,23 @@ def test_no_bytes_can_break_decoding(tmp_path: Path):
     assert result.returncode == 0, f"mutant {progress.read_text()}: {result.returncode}\n{result.stderr}"
     assert 0.1 * MUTANTS < int(result.stdout) < 0.9 * MUTANTS
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_no_bytes_can_break_reading_an_archive(kind: str, tmp_path: Path):
+    for place, data in enumerate(list(FILES.values())[:3]):
+        (tmp_path / "in" / "ü" / ("x" * 70 * place)).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / "ü" / ("x" * 70 * place) / f"{place}.png").write_bytes(data)
+    whole = pack(tmp_path / "in", tmp_path / f"whole.{kind}").read_bytes()
+    archive = tmp_path / f"mutant.{kind}"
+    read = 0
+    for number in range(300):
+        archive.write_bytes(mutant(number, [whole]))
+        with contextlib.suppress(BadInput):
+            for item in list_source(archive).items:
+                with contextlib.suppress(BadInput):
+                    read += len(item.read()) > 0
+    assert read > 0 or kind in ("tar.bz2", "tar.xz")  # whose checksums leave nothing of a damaged one
 
 
 if __name__ == "__main__":

@@ -119,6 +119,15 @@ def test_a_damaged_archive_is_named(kind: str, pictures: Path, tmp_path: Path):
         list_source(archive)
 
 
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
+def test_a_damaged_archive_in_a_folder_is_rejected_alone(kind: str, pictures: Path, tmp_path: Path):
+    whole = contents(pictures)
+    archive = pack(pictures, tmp_path / f"packed.{kind}")
+    (pictures / archive.name).write_bytes(archive.read_bytes()[:700])
+    assert contents(pictures) == whole
+    assert list(list_source(pictures).rejected) == [archive.name]
+
+
 def test_a_missing_or_empty_source_is_named(tmp_path: Path):
     for source in (tmp_path, tmp_path / "missing", tmp_path / "missing.tar"):
         with pytest.raises(BadInput, match=source.name):
