@@ -98,18 +98,20 @@ def _decode_png(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of each chunk but those of the pixels (PNG 3rd edition, 5.3).
 
-    OpenCV checks the pixels' checksums, drops other chunks that are damaged, and fills missing rows in without a word.
+    OpenCV checks the pixels' checksums, but not those of animations, drops other chunks that are damaged, and fills
+    missing rows in without a word.
 
     Raises:
         BadInput: the end is missing, or a chunk is damaged.
     """
-    place, kind = len(PNG), b""
+    place, kind, animated = len(PNG), b"", False
     while kind != b"IEND":
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         end = place + 12 + length
         if end > len(data):
             raise BadInput("cut short: its end is missing")
-        if kind != b"IDAT":
+        animated |= kind == b"acTL"
+        if kind != b"IDAT" or animated:
             if zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 raise BadInput("damaged: a checksum is wrong")
             yield kind, data[place + 8 : end - 4]

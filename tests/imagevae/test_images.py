@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from image_files import CHANNELS, KINDS, chunk, write_png, write_tiff
 from imagevae.errors import BadInput
-from imagevae.images import decode, encode_png, flatten
+from imagevae.images import MAX_PIXELS, decode, encode_png, flatten
 
 SMALL = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
 PIXELS = cv2.resize(SMALL, (31, 23), interpolation=cv2.INTER_CUBIC)
@@ -276,6 +276,39 @@ def test_a_jpeg_with_a_thumbnail_that_is_cut_short_is_refused():
     assert np.array_equal(decode(data), decode(FILES["jpeg"]))
     with pytest.raises(BadInput):
         decode(data[:-100])
+
+
+@pytest.mark.parametrize("kind", ["png rgba", "png rgb with colour key", "png palette with alpha", "apng"])
+def test_no_flipped_bit_of_a_png_goes_unnoticed(kind: str):
+    """Each byte of a PNG is covered by a checksum, or its place is fixed."""
+    expected = decode(FILES[kind])
+    for place in range(len(FILES[kind])):
+        damaged = bytearray(FILES[kind])
+        damaged[place] ^= 1 << place % 8
+        try:
+            assert np.array_equal(decode(bytes(damaged)), expected), place
+        except BadInput:
+            continue
+
+
+def test_a_jpeg_of_endless_scans_is_refused():
+    data = encoded(RGB, "JPEG", progressive=True)
+    last = data[data.rfind(b"\xff\xda") : -2]
+    assert decode(data[:-2] + last * 20 + data[-2:]).shape == (23, 31, 3)
+    with pytest.raises(BadInput, match="scans"):
+        decode(data[:-2] + last * 200 + data[-2:])
+
+
+def test_the_number_of_pixels_is_limited_before_they_are_decoded():
+    data = bytearray(encoded(RGB, "JPEG"))
+    place = data.find(b"\xff\xc0") + 5
+    for height, width, refused in ((2**14, MAX_PIXELS // 2**14 + 1, True), (2**5, 2**9, False)):
+        data[place : place + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+        if refused:
+            with pytest.raises(BadInput, match=f"{width}x{height} pixels"):
+                decode(bytes(data))
+        else:
+            assert decode(bytes(data)).shape == (height, width, 3)  # what is missing inside of a JPEG is grey
 
 
 @pytest.mark.parametrize("kind", ["png rgba", "jpeg"])
