@@ -105,7 +105,8 @@ def convert_source(
             written = write_shards(listing, source, output, folder, recipe)
         else:
             written = write_files(listing, folder, recipe)
-        refuse_changed(source, before)
+        if state(source) != before:  # DVC takes the source as it is in the end for what was read
+            raise BadInput(f"{source}: changed while the stage was running; run it again")
         report(listing, written.rejected, max_rejected, source)
         names = sorted(written.places)
         shown = [written.places[names[pick]] for pick in evenly_spaced(len(names), 64)]
@@ -118,18 +119,6 @@ def refuse_nested(source: Path, output: Path) -> None:
     inner, outer = source.resolve(), output.resolve()
     if inner == outer or outer in inner.parents or inner in outer.parents:
         raise BadInput(f"{output}: --output must lie outside of --input {source}, and --input outside of it")
-
-
-def refuse_changed(source: Path, before: dict[str, tuple[int, int, int]]) -> None:
-    """Notice what happened to the source meanwhile: DVC takes the source as it is in the end for what was read.
-
-    Raises:
-        BadInput: a file was added, changed or removed.
-    """
-    after = state(source)
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    if changed:
-        raise BadInput(f"{source / changed[0]}: changed while the stage was running; run it again")
 
 
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:

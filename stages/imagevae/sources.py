@@ -92,27 +92,27 @@ def _is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
-def state(source: Path) -> dict[str, tuple[int, int, int]]:
-    """Size, time of change and inode of each file of a source, by its path: where one differs later, it was changed.
+def state(source: Path) -> int:
+    """A number for the files of a source: it changes when one is added, removed, or differs in size, time or inode.
 
     Raises:
         OSError: the source is gone, or a folder can't be read.
     """
     if not source.is_dir():
-        return {"": _state(source.stat())}
-    found: dict[str, tuple[int, int, int]] = {}
+        return _state("", source.stat())
+    total = 0
     with os.scandir(source) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                found |= {f"{entry.name}/{name}": value for name, value in state(source / entry.name).items()}
+                total += state(source / entry.name)
             else:
                 followed = entry.is_symlink() and os.path.isfile(entry.path)
-                found[entry.name] = _state(os.stat(entry.path) if followed else entry.stat(follow_symlinks=False))
-    return found
+                total += _state(entry.path, os.stat(entry.path) if followed else entry.stat(follow_symlinks=False))
+    return total
 
 
-def _state(result: os.stat_result) -> tuple[int, int, int]:
-    return result.st_size, result.st_mtime_ns, result.st_ino
+def _state(path: str, result: os.stat_result) -> int:
+    return hash((path, result.st_size, result.st_mtime_ns, result.st_ino))
 
 
 def read_part(file: Path, start: int, size: int) -> bytes:
@@ -138,27 +138,31 @@ def _leads_out(name: str) -> bool:
 
 
 def _add_folder(listing: Listing, folder: Path, prefix: str) -> None:
-    with os.scandir(folder) as scan:
-        entries = list(scan)
-    listing.left_aside += not entries
-    for entry in entries:
-        path, name = folder / entry.name, prefix + entry.name
-        target = path if entry.is_symlink() else entry  # of links, paths take loops for broken ones
-        if entry.name.startswith(".") or (entry.is_symlink() and target.is_dir()):
-            listing.left_aside += 1
-        elif target.is_dir():
-            _add_folder(listing, path, f"{name}/")
-        elif entry.name.lower().endswith(ARCHIVES) and target.is_file():
-            try:
-                _add_archive(listing, path, f"{name}/")
-            except BadInput as error:
-                listing.rejected[name] = str(error).removeprefix(f"{path}: ")
-        elif not _is_image(entry.name):
-            listing.left_aside += 1
-        elif target.is_file():
-            listing.items.append(Item(name, partial(_read_file, path)))
-        else:
-            listing.rejected[name] = "a broken link" if entry.is_symlink() else "not a regular file"
+    empty = True
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            empty = False
+            _add_entry(listing, entry, folder / entry.name, prefix + entry.name)
+    listing.left_aside += empty
+
+
+def _add_entry(listing: Listing, entry: os.DirEntry, path: Path, name: str) -> None:
+    target = path if entry.is_symlink() else entry  # of links, paths take loops for broken ones
+    if entry.name.startswith(".") or (entry.is_symlink() and target.is_dir()):
+        listing.left_aside += 1
+    elif target.is_dir():
+        _add_folder(listing, path, f"{name}/")
+    elif entry.name.lower().endswith(ARCHIVES) and target.is_file():
+        try:
+            _add_archive(listing, path, f"{name}/")
+        except BadInput as error:
+            listing.rejected[name] = str(error).removeprefix(f"{path}: ")
+    elif not _is_image(entry.name):
+        listing.left_aside += 1
+    elif target.is_file():
+        listing.items.append(Item(name, partial(_read_file, path)))
+    else:
+        listing.rejected[name] = "a broken link" if entry.is_symlink() else "not a regular file"
 
 
 def _add_archive(listing: Listing, archive: Path, prefix: str) -> None:
