@@ -23,7 +23,7 @@ from tqdm import tqdm
 from imagevae.contact_sheet import contact_sheet, evenly_spaced
 from imagevae.errors import BadInput
 from imagevae.images import encode_png, quiet_decoders
-from imagevae.manifest import MANIFEST, Manifest, Row, format_manifest
+from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
 from imagevae.output import new_folder, write_file
 from imagevae.reuse import Previous, find_previous, known_digests
 from imagevae.shards import ArrayShard, TarShard, shard_count, shard_of
@@ -167,9 +167,8 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
             done = itertools.islice(results, len(members))
             rows += write_shard(folder / name, done, recipe.square, rejected)
     rows.sort(key=lambda row: row.name)
-    (folder / MANIFEST).write_bytes(
-        format_manifest(Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside))
-    )
+    manifest = Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside)
+    write_manifest(folder / MANIFEST, manifest)
     places = {row.name: (folder / row.file, row.start, row.size) for row in rows}
     return Written(places, {name: reason for name, (_, reason) in rejected.items()})
 

@@ -1,5 +1,6 @@
 """The list of what an image stage wrote: for each image where it came from and where it is now."""
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -54,8 +55,8 @@ class Manifest:
     left_aside: int = 0
 
 
-def format_manifest(manifest: Manifest) -> bytes:
-    """Lines of JSON: recipe, counts, rejected images and columns first, then a list for each image."""
+def write_manifest(file: Path, manifest: Manifest) -> None:
+    """Write lines of JSON: recipe, counts, rejected images and columns first, then a list for each image."""
     head = {
         "recipe": manifest.recipe,
         "counts": {
@@ -66,12 +67,13 @@ def format_manifest(manifest: Manifest) -> bytes:
         "rejected": manifest.rejected,
         "columns": Row._fields,
     }
-    lines: Iterable[object] = (head, *manifest.rows)
-    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    lines: Iterable[object] = itertools.chain([head], manifest.rows)
+    with file.open("w") as opened:
+        opened.writelines(f"{json.dumps(line)}\n" for line in lines)
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Read what `format_manifest` wrote.
+    """Read what `write_manifest` wrote.
 
     Raises:
         BadInput: the file is damaged.

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import write_images
 from imagevae.errors import BadInput
-from imagevae.manifest import MANIFEST, Manifest, Row, format_manifest
+from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
 from imagevae.sources import MAX_BYTES, list_source
 
 
@@ -148,6 +148,6 @@ def test_files_of_more_bytes_than_any_image_has_are_not_read(tmp_path: Path):
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "b/../../a.png"])
 def test_names_in_a_manifest_do_not_lead_out_either(name: str, tmp_path: Path):
     row = Row(name, "", 1, 1, "", "00000-of-00001.tar", 0, 0, 1)
-    (tmp_path / MANIFEST).write_bytes(format_manifest(Manifest({}, {}, [row])))
+    write_manifest(tmp_path / MANIFEST, Manifest({}, {}, [row]))
     listing = list_source(tmp_path)
     assert (listing.items, list(listing.rejected)) == ([], [name])
