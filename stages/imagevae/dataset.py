@@ -1,6 +1,6 @@
 """The images that models are trained and evaluated on, from files or from shards that stay on the disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,11 @@ class Images:
         """Images at some indices, uint8 (n, size, size, 3)."""
         places = self.places[chosen]
         return np.stack([self.shards[shard][row] for shard, row in places])
+
+    def blocks(self, size: int = 1024) -> Iterator[NDArray[np.uint8]]:
+        """All images, some at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
 
     def subset(self, chosen: NDArray) -> "Images":
         """The images at some indices, or where a mask is true."""
