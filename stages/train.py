@@ -1,5 +1,6 @@
 """Train a variational autoencoder on square images, some of which are held out to measure it."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -11,16 +12,29 @@ from imagevae import command
 @click.option("--input", "source", type=command.FOLDER, required=True, help="Folder of square images of one size.")
 @click.option("--output", type=command.FILE, required=True, help="File for the trained model, named *.keras.")
 @click.option("--curves", type=command.FOLDER, required=True, help="Folder for the curves; emptied first.")
-@click.option("--latent_dim", type=click.IntRange(1, 4096), default=64, help="Number of latent units.")
+@click.option(
+    "--checkpoint",
+    type=command.FOLDER,
+    help="Folder for the state of an unfinished training, which the same command goes on from. [default: beside OUTPUT]",
+)
+@click.option("--init", type=command.FILE, help="Model of the same network to start from, instead of at random.")
+@click.option(
+    "--network",
+    type=click.Choice(["spatial", "vector", "mlp"]),
+    default="spatial",
+    help="Convolutions with latents on a grid of 8x8 cells, convolutions with latents that see all of the image, or "
+    "two dense layers.",
+)
+@click.option("--latent_dim", type=click.IntRange(1, 65536), default=256, help="Number of latent units.")
 @click.option(
     "--width", type=click.IntRange(4, 512), default=32, help="Channels at half resolution; up to 8 times as many below."
 )
 @click.option(
-    "--kl_weight", type=command.FiniteRange(0, 1e6), default=30.0, help="Weight of the KL term; 1 gives the ELBO."
+    "--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 gives the ELBO."
 )
-@click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=10, help="Epochs over which the KL weight rises.")
-@click.option("--epochs", type=click.IntRange(1, 10**6), default=50, help="Passes over the training images.")
-@click.option("--batch_size", type=click.IntRange(1, 10**5), default=64, help="Images in a training step.")
+@click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
+@click.option("--epochs", type=click.IntRange(1, 10**6), default=30, help="Passes over the training images.")
+@click.option("--batch_size", type=click.IntRange(1, 10**5), default=32, help="Images in a training step.")
 @click.option(
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
@@ -33,11 +47,20 @@ from imagevae import command
     default=0.1,
     help="Share of the images that is held out of training.",
 )
+@click.option(
+    "--flow_steps",
+    type=click.IntRange(0, 10**8),
+    default=2500,
+    help="Training steps of the flow that learns the distribution of the latents; 0 leaves it out.",
+)
 @click.option("--seed", type=command.SEED, default=0, help="Seed of weights, noise and order of images.")
 def main(
     source: Path,
     output: Path,
     curves: Path,
+    checkpoint: Path | None,
+    init: Path | None,
+    network: str,
     latent_dim: int,
     width: int,
     kl_weight: float,
@@ -46,6 +69,7 @@ def main(
     batch_size: int,
     learning_rate: float,
     held_out: float,
+    flow_steps: int,
     seed: int,
 ) -> None:
     from imagevae.backend import start_keras
@@ -57,13 +81,40 @@ def main(
     training, held = split(read_squares(source), held_out, source)
 
     start_keras(seed)
-    from imagevae.archive import save_model
-    from imagevae.training import fit
+    from imagevae.archive import load_model, save_model
+    from imagevae.checkpoint import Checkpoint, training_key
+    from imagevae.prior_fitting import encode_all, fit_priors, report, with_priors
+    from imagevae.training import fit_vae
     from imagevae.vae import VAE
 
-    model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed)
-    fit(model, training, held, curves, epochs, batch_size, learning_rate, kl_warmup, seed)
-    save_model(model, output)
+    try:
+        model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network)
+    except ValueError as error:
+        raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
+    if init:
+        model.take_weights(load_model(init), init)
+
+    folder = checkpoint or output.parent.with_name(f".{output.parent.name}.checkpoint")
+    parameters = [model.settings, epochs, batch_size, learning_rate, kl_warmup, flow_steps]
+    key = training_key(parameters, [*model.get_weights(), *training.blocks(), *held.blocks()])
+    fit_vae(
+        model,
+        training,
+        held,
+        curves,
+        Checkpoint(folder / "vae.npz", key),
+        epochs,
+        batch_size,
+        learning_rate,
+        kl_warmup,
+        seed,
+    )
+    latents = encode_all(model, training, folder / "training.npy")
+    held_latents = encode_all(model, held, folder / "held_out.npy")
+    fitted = fit_priors(model, latents, held_latents, Checkpoint(folder / "flow.npz", key), flow_steps, seed)
+    report(fitted, latents)
+    save_model(with_priors(model, fitted), output)
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

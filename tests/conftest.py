@@ -65,7 +65,7 @@ def as_images(pictures: np.ndarray) -> Images:
 
 TINY = (
     *("--latent_dim", 2, "--width", 4, "--epochs", 30, "--batch_size", 8, "--learning_rate", 0.01, "--held_out", 0.3),
-    *("--kl_weight", 1),
+    *("--network", "vector", "--flow_steps", 100),
 )
 
 
@@ -171,7 +171,7 @@ TINY_PARAMS = {
     "images": "data/robots",
     "robots": {"count": 24, "size": 32},
     "resize": {"size": 16},
-    "train": {"latent_dim": 2, "width": 4, "epochs": 3, "batch_size": 8, "held_out": 0.3},
+    "train": {"latent_dim": 64, "width": 4, "epochs": 3, "batch_size": 8, "held_out": 0.3, "flow_steps": 100},
     "sample": {"count": 8},
     "evaluate": {"shown": 4},
 }

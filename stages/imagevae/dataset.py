@@ -1,6 +1,6 @@
 """The images that models are trained and evaluated on, from files or from shards that stay on the disk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +42,11 @@ class Images:
         for image, (shard, row) in zip(images, places, strict=True):
             image[:] = self.shards[shard][row]
         return images
+
+    def blocks(self, size: int = 1024) -> Iterator[NDArray[np.uint8]]:
+        """All images, some at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
 
     def subset(self, chosen: NDArray) -> "Images":
         """The images at some indices, or where a mask is true."""

@@ -1,63 +1,164 @@
-"""Fitting a VAE, with its curves."""
+"""Fitting a model epoch by epoch, so that it can be cut off at any moment and go on."""
 
+import json
 import math
+import sys
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 from dvclive import Live
 from scmrepo.exceptions import SCMError
 from tqdm import tqdm
 
 from imagevae.batches import Batches
+from imagevae.checkpoint import Checkpoint, restore, state_of
 from imagevae.dataset import Images
 from imagevae.errors import BadInput
 from imagevae.vae import VAE
 
+Logs = dict[str, float]
 
-def fit(
+
+def fit_vae(
     model: VAE,
     training: Images,
     held_out: Images,
     curves: Path,
+    checkpoint: Checkpoint,
     epochs: int,
     batch_size: int,
     learning_rate: float,
     kl_warmup: int,
     seed: int,
 ) -> None:
-    """Train a model in place, with Adam and a learning rate that falls to 0 along a cosine.
+    """Train an autoencoder in place, with Adam and a learning rate that falls to 0 along a cosine.
+
+    The weights that are kept are those of the epoch with the lowest loss on the held-out images, at the full KL weight:
+    of the highest ELBO where that weight is 1.
 
     Args:
         curves: folder for the losses of each epoch, in DVCLive's format.
+        checkpoint: where the state of each epoch is kept, and may be found.
         kl_warmup: epochs over which the KL weight rises linearly to the model's.
 
     Raises:
-        BadInput: the loss stopped being a finite number, or the git repository has no commit yet.
+        BadInput: the loss was no finite number from the start, or the git repository has no commit yet.
     """
     batches = Batches(training, batch_size, seed)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
-    compiled = keras.config.backend() == "jax"  # XLA makes TensorFlow slower on a CPU
-    model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=compiled)
     try:
         live = Live(str(curves), dvcyaml=None, save_dvc_exp=False)
     except SCMError as error:
         raise BadInput(f"DVCLive wants a git repository with a commit, or none at all: {error}") from error
+    kl_weight = model.settings["kl_weight"]
     with live:
-        model.fit(
+        fit(
+            model,
+            keras.optimizers.Adam(schedule),
             batches,
-            epochs=epochs,
-            validation_data=Batches(held_out, batch_size),
-            callbacks=[FiniteLoss(), WarmUp(kl_warmup), Curves(live), Progress(epochs, len(batches))],
-            verbose=0,
+            Batches(held_out, batch_size),
+            epochs,
+            Best(lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"], checkpoint),
+            [WarmUp(kl_warmup), Curves(live), Progress("train", epochs, len(training), batch_size)],
         )
 
 
-class FiniteLoss(keras.callbacks.Callback):
-    """Ends a training that has gone astray."""
+def fit(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    batches: Any,
+    held_out: keras.utils.PyDataset,
+    epochs: int,
+    best: "Best",
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Train a model in place from its last checkpoint on, if there is one, and give it the best weights.
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if not all(math.isfinite(value) for value in (logs or {}).values()):
+    Args:
+        batches: a PyDataset whose order of an epoch depends on its attribute `epoch` alone.
+        callbacks: they see all epochs, those before the checkpoint too, whose logs are replayed to their
+            `on_epoch_end`.
+    """
+    compiled = keras.config.backend() == "jax"  # XLA makes TensorFlow slower on a CPU
+    model.compile(optimizer=optimizer, jit_compile=compiled)
+    done = best.restore(model)
+    for callback in callbacks:
+        callback.set_model(model)
+        for epoch, logs in enumerate(done):
+            callback.on_epoch_end(epoch, logs)
+    batches.start(len(done))
+    if len(done) < epochs and not best.diverged:
+        model.fit(
+            batches,
+            epochs=epochs,
+            initial_epoch=len(done),
+            validation_data=held_out,
+            callbacks=[best, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+    best.apply(model)
+
+
+class Best(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, saves a checkpoint after each one, and ends a training that goes astray.
+
+    Args:
+        score: of an epoch's logs; the lowest is best.
+        checkpoint: holds the state after the last epoch, the best weights, and the logs of all epochs.
+    """
+
+    def __init__(self, score: Any, checkpoint: Checkpoint):
+        super().__init__()
+        self.score, self.checkpoint = score, checkpoint
+        self.history: list[Logs] = []
+        self.weights: list[np.ndarray] = []
+        self.epoch = 0
+        self.diverged = False
+
+    def restore(self, model: keras.Model) -> list[Logs]:
+        """Bring a compiled model to the state of the checkpoint, and give the logs of the epochs up to there."""
+        state = self.checkpoint.load()
+        if state is None:
+            return []
+        restore(model, {name[6:]: value for name, value in state.items() if name.startswith("state.")})
+        self.weights = [state[f"best.{number}"] for number in range(sum(name.startswith("best.") for name in state))]
+        self.epoch, self.history = int(state["epoch"]), json.loads(str(state["history"]))
+        print(f"{model.name}: goes on after epoch {len(self.history)}", file=sys.stderr)
+        return self.history
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = dict(logs or {})
+        if not all(math.isfinite(value) for value in logs.values()):
+            self._stop(epoch)
+            return
+        if not self.history or self.score(logs) < self.score(self.history[self.epoch]):
+            self.weights, self.epoch = self.model.get_weights(), epoch
+        self.history.append(logs)
+        self.checkpoint.save(
+            {
+                **{f"state.{name}": value for name, value in state_of(self.model).items()},
+                **{f"best.{number}": value for number, value in enumerate(self.weights)},
+                "epoch": np.array(self.epoch),
+                "history": np.array(json.dumps(self.history)),
+            }
+        )
+
+    def _stop(self, epoch: int) -> None:
+        if not self.weights:
             raise BadInput(f"the loss is not finite in epoch {epoch + 1}: a lower learning_rate may help")
+        print(
+            f"{self.model.name}: warning: the loss is not finite in epoch {epoch + 1}; training ends with the weights "
+            f"of epoch {self.epoch + 1}, the best so far: a lower learning_rate may help",
+            file=sys.stderr,
+        )
+        self.diverged = self.model.stop_training = True
+
+    def apply(self, model: keras.Model) -> None:
+        """Give the model the best weights."""
+        model.set_weights(self.weights)
 
 
 class WarmUp(keras.callbacks.Callback):
@@ -67,7 +168,7 @@ class WarmUp(keras.callbacks.Callback):
         super().__init__()
         self.epochs = epochs
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         share = min(1.0, (epoch + 1) / (self.epochs + 1))
         self.model.kl_weight.assign(share * self.model.settings["kl_weight"])
 
@@ -79,27 +180,30 @@ class Curves(keras.callbacks.Callback):
         super().__init__()
         self.live = live
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
-            kind, term = ("held_out", name[4:]) if name.startswith("val_") else ("train", name)
-            self.live.log_metric(f"{kind}/{term}", float(f"{value:.6g}"))
-        self.live.log_metric("decoder_scale", float(f"{255 * float(self.model.variance) ** 0.5:.6g}"))
+            if name == "val_decoder_scale":
+                continue  # it is the model's, not of the images
+            kind, term = ("held_out/", name[4:]) if name.startswith("val_") else ("train/", name)
+            self.live.log_metric(f"{'' if term == 'decoder_scale' else kind}{term}", float(f"{value:.6g}"))
         self.live.next_step()
 
 
 class Progress(keras.callbacks.Callback):
     """A progress bar on a terminal, nothing elsewhere."""
 
-    def __init__(self, epochs: int, steps: int):
+    def __init__(self, name: str, epochs: int, images: int, batch_size: int):
         super().__init__()
-        self.bar = tqdm(total=epochs * steps, desc="train", unit="step", disable=None)
+        self.images, self.batch_size = images, batch_size
+        self.bar = tqdm(total=epochs * images, desc=name, unit="image", disable=None)
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.bar.update()
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self.bar.update(min(self.batch_size, self.images - batch * self.batch_size))
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        held_out = {name[4:]: f"{value:.1f}" for name, value in (logs or {}).items() if name.startswith("val_")}
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        held_out = {name[4:]: f"{value:.5g}" for name, value in (logs or {}).items() if name.startswith("val_")}
+        self.bar.n = (epoch + 1) * self.images
         self.bar.set_postfix({"epoch": epoch + 1, **held_out})
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self.bar.close()

@@ -12,6 +12,7 @@ from keras import ops
 from conftest import as_images
 from imagevae.archive import load_model, save_model
 from imagevae.batches import Batches
+from imagevae.networks import grid_levels
 from imagevae.vae import VAE
 
 
@@ -30,9 +31,10 @@ def assert_equal(one: list[np.ndarray], other: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("size", [8, 9, 16, 23, 33, 64, 100])
-@pytest.mark.parametrize("latent_dim", [1, 5])
-def test_shapes(size: int, latent_dim: int):
-    model = VAE(size, latent_dim, width=4)
+@pytest.mark.parametrize(("network", "latent_dim"), [("vector", 1), ("vector", 5), ("mlp", 3), ("spatial", None)])
+def test_shapes(size: int, network: str, latent_dim: int | None):
+    latent_dim = latent_dim or 2 * grid_levels(size, 4)[1] ** 2
+    model = VAE(size, latent_dim, width=4, network=network)
     z_mean, z_log_sigma = model.encode(images(3, size))
     assert z_mean.shape == z_log_sigma.shape == (3, latent_dim)
     assert model.decode(z_mean).shape == (3, size, size, 3)
@@ -87,6 +89,7 @@ def test_a_saved_model_is_the_same_model_in_the_same_bytes(tmp_path: Path):
     assert loaded.settings == model.settings
     assert_equal(weights(loaded), weights(model))
     z = np.random.default_rng(0).standard_normal((4, 2), np.float32)
+    assert np.array_equal(*(m.flow.sample(z, z[:, 0]) for m in (model, loaded)))
     assert np.array_equal(*(ops.convert_to_numpy(m.decode(z)) for m in (model, loaded)))
 
 
@@ -98,6 +101,8 @@ def test_batches_hold_each_image_once_an_epoch_in_an_order_of_seed_and_epoch():
         for _ in range(epochs):
             found.append([int(image) for index in range(len(batches)) for image in batches[index][0].ravel()])
             batches.on_epoch_end()
+        batches.start(epochs - 1)
+        assert found[-1] == [int(image) for index in range(len(batches)) for image in batches[index][0].ravel()]
         return found
 
     assert orders(None, 2) == [list(range(10))] * 2

@@ -1,0 +1,89 @@
+"""The state of a training on the disk, from which it goes on after it was cut off as if nothing had happened."""
+
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Iterable
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from imagevae.output import write_file
+
+
+class Checkpoint:
+    """The arrays of a training after an epoch, in one file that is replaced in one atomic step.
+
+    Args:
+        file: where the state is kept.
+        key: of the training, see `training_key`; a file of another key is as good as none.
+    """
+
+    def __init__(self, file: Path, key: str):
+        self.file, self.key = file, key
+
+    def load(self) -> dict[str, NDArray] | None:
+        """What `save` was given last, or None where there is no such file, or that of another training."""
+        if not self.file.is_file():
+            return None
+        try:
+            with np.load(self.file, allow_pickle=False) as content:
+                state = dict(content)
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            print(f"{self.file}: damaged ({error}); training starts from the first epoch", file=sys.stderr)
+            return None
+        return state if str(state.pop("key", "")) == self.key else None
+
+    def save(self, state: dict[str, NDArray]) -> None:
+        """Replace the file.
+
+        Raises:
+            OSError: it can't be written, or the disk is full; the last state is still there then.
+        """
+        content = io.BytesIO()
+        np.savez(content, key=np.array(self.key), **state)
+        write_file(self.file, content.getvalue())
+
+    def remove(self) -> None:
+        """Remove the file, and its folder if it holds nothing else."""
+        self.file.unlink(missing_ok=True)
+        if self.file.parent.is_dir() and not any(self.file.parent.iterdir()):
+            self.file.parent.rmdir()
+
+
+def training_key(parameters: Any, data: Iterable[NDArray]) -> str:
+    """Digest of all that decides how a training goes: parameters, data, code, libraries and backend."""
+    digest = blake2b(digest_size=16)
+    libraries = [version(name) for name in ("keras", "tensorflow" if keras.config.backend() == "tensorflow" else "jax")]
+    digest.update(json.dumps([parameters, libraries, keras.config.backend()], sort_keys=True, default=str).encode())
+    here = Path(__file__).resolve().parents[1]
+    files = {Path(getattr(module, "__file__", None) or "").resolve() for module in list(sys.modules.values())}
+    for file in sorted(files):
+        if here in file.parents:
+            digest.update(file.read_bytes())
+    for part in data:
+        digest.update(np.ascontiguousarray(part))
+    return digest.hexdigest()
+
+
+def state_of(model: keras.Model) -> dict[str, NDArray]:
+    """All variables of a compiled model by number: weights, random states and those of its optimizer."""
+    return {str(number): ops.convert_to_numpy(variable) for number, variable in enumerate(_variables(model))}
+
+
+def restore(model: keras.Model, state: dict[str, NDArray]) -> None:
+    """Give a model the variables that `state_of` took from one like it."""
+    for number, variable in enumerate(_variables(model)):
+        variable.assign(state[str(number)])
+
+
+def _variables(model: keras.Model) -> list:
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,151 @@
+"""Encoders and decoders, in the kinds that a model can be made of.
+
+Each builder takes (size, latent_dim, width, seed). An encoder goes from pixels (n, size, size, 3), levels divided by
+255, to z_mean and z_log_sigma side by side, (n, 2 * latent_dim); a decoder from z (n, latent_dim) to the mean of each
+pixel, (n, size, size, 3).
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+import keras
+from keras import KerasTensor, layers, ops
+
+GRID = 8  # cells along a side of the grid that the latents of `spatial` lie on
+LEAKY = "leaky_relu"  # a third of the time of SiLU on a CPU
+
+
+def spatial_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
+    """Strided convolutions down to a grid of cells, each with its share of the latents."""
+    check_latents(size, latent_dim)
+    channels, side = grid_levels(size, width)
+    seeds = itertools.count(seed, 2)
+    pixels = keras.Input((size, size, 3))
+    surplus = side * 2 ** len(channels) - size
+    x = layers.ZeroPadding2D(((surplus // 2, surplus - surplus // 2),) * 2)(pixels) if surplus else pixels
+    for wide in channels:
+        x = layers.Activation(LEAKY)(convolution(wide, next(seeds), kernel=4, strides=2)(x))
+    cells = convolution(2 * latent_dim // side**2, next(seeds), kernel=1)(x)
+    z_mean, z_log_sigma = (layers.Flatten()(half) for half in ops.split(cells, 2, axis=-1))
+    return keras.Model(pixels, ops.concatenate([z_mean, z_log_sigma], axis=-1), name="encoder")
+
+
+def spatial_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
+    """From the grid of cells up to pixels, with a residual block at each of the two lowest resolutions.
+
+    Each level convolves and then doubles the resolution by repeating pixels, which costs a quarter of the other order;
+    the last one doubles it by PixelShuffle.
+    """
+    channels, side = grid_levels(size, width)
+    seeds = itertools.count(seed + 1, 2)
+    z = keras.Input((latent_dim,))
+    x = convolution(channels[-1], next(seeds))(layers.Reshape((side, side, latent_dim // side**2))(z))
+    for depth, wide in enumerate([*reversed(channels[:-1]), channels[0]]):
+        x = residual(x, seeds) if depth < 2 else x
+        x = layers.Activation(LEAKY)(x)
+        x = convolution(wide, next(seeds))(x)
+        x = layers.UpSampling2D(2)(x) if depth < len(channels) - 1 else layers.Activation(LEAKY)(x)
+    return keras.Model(z, to_pixels(x, size, next(seeds)), name="decoder")
+
+
+def grid_levels(size: int, width: int) -> tuple[list[int], int]:
+    """Channels of each level from half resolution down, and cells along a side of the grid at the end of them."""
+    levels = max(1, math.ceil(math.log2(size / GRID)))
+    return [width * min(2**level, 8) for level in range(levels)], math.ceil(size / 2**levels)
+
+
+def check_latents(size: int, latent_dim: int) -> None:
+    """Raise ValueError where the latents can't lie on the grid of a spatial network."""
+    side = grid_levels(size, 1)[1]
+    if latent_dim % side**2:
+        more = -(-latent_dim // side**2) * side**2
+        raise ValueError(
+            f"the spatial network of {size}x{size} images has {side}x{side} cells; a multiple of {side**2} is wanted, "
+            f"{more} say"
+        )
+
+
+def vector_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
+    """Strided convolutions down to a side of four pixels or a little less, and all of that to each latent."""
+    seeds = itertools.count(seed, 2)
+    stack: list[layers.Layer] = [layers.Input((size, size, 3))]
+    for channels in vector_levels(size, width):
+        stack += [convolution(channels, next(seeds), kernel=4, strides=2), layers.Activation(LEAKY)]
+    return keras.Sequential([*stack, layers.Flatten(), dense(2 * latent_dim, next(seeds))], name="encoder")
+
+
+def vector_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
+    """All latents to each place of the lowest resolution, and from there up as in `spatial_decoder`."""
+    seeds = itertools.count(seed + 1, 2)
+    *channels, lowest = vector_levels(size, width)
+    side = math.ceil(size / 2 ** (len(channels) + 1))
+    z = keras.Input((latent_dim,))
+    x = layers.Activation(LEAKY)(dense(side * side * lowest, next(seeds))(z))
+    x = layers.Reshape((side, side, lowest))(x)
+    for wide in reversed(channels):
+        x = layers.UpSampling2D(2)(layers.Activation(LEAKY)(convolution(wide, next(seeds))(x)))
+    x = layers.Activation(LEAKY)(convolution(channels[0] if channels else lowest, next(seeds))(x))
+    return keras.Model(z, to_pixels(x, size, next(seeds)), name="decoder")
+
+
+def vector_levels(size: int, width: int) -> list[int]:
+    """Channels of each level, from half resolution down to a side of four pixels or a little less."""
+    levels = max(1, math.ceil(math.log2(size / 4)))
+    return [width * min(2**level, 8) for level in range(levels)]
+
+
+def mlp_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
+    """Two layers between all pixels and all latents."""
+    seeds = itertools.count(seed, 2)
+    stack = [layers.Input((size, size, 3)), layers.Flatten()]
+    stack += [dense(16 * width, next(seeds)), layers.Activation(LEAKY), dense(2 * latent_dim, next(seeds))]
+    return keras.Sequential(stack, name="encoder")
+
+
+def mlp_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
+    """Two layers between all latents and all pixels."""
+    seeds = itertools.count(seed + 1, 2)
+    stack = [layers.Input((latent_dim,)), dense(16 * width, next(seeds)), layers.Activation(LEAKY)]
+    stack += [dense(3 * size**2, next(seeds)), layers.Reshape((size, size, 3))]
+    return keras.Sequential(stack, name="decoder")
+
+
+Builder = Callable[[int, int, int, int], keras.Model]
+NETWORKS: dict[str, tuple[Builder, Builder]] = {
+    "spatial": (spatial_encoder, spatial_decoder),
+    "vector": (vector_encoder, vector_decoder),
+    "mlp": (mlp_encoder, mlp_decoder),
+}
+
+
+def convolution(channels: int, seed: int, kernel: int = 3, strides: int = 1, zero: bool = False) -> layers.Layer:
+    start = "zeros" if zero else keras.initializers.GlorotUniform(seed=seed)
+    return layers.Conv2D(channels, kernel, strides=strides, padding="same", kernel_initializer=start)
+
+
+def dense(units: int, seed: int) -> layers.Layer:
+    return layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed=seed))
+
+
+def residual(x: KerasTensor, seeds: Iterator[int]) -> KerasTensor:
+    """Two convolutions beside a way past them (He et al. 2016), which is all there is at the start of training."""
+    inner = convolution(x.shape[-1], next(seeds))(layers.Activation(LEAKY)(x))
+    return x + convolution(x.shape[-1], next(seeds), zero=True)(layers.Activation(LEAKY)(inner))
+
+
+def to_pixels(x: KerasTensor, size: int, seed: int) -> KerasTensor:
+    """From (n, h, w, channels) to (n, size, size, 3), where 2h and 2w are size or a little more, which is cut off."""
+    x = PixelShuffle()(convolution(12, seed)(x))
+    surplus = x.shape[1] - size
+    return layers.Cropping2D(((surplus // 2, surplus - surplus // 2),) * 2)(x) if surplus else x
+
+
+@keras.saving.register_keras_serializable("imagevae")
+class PixelShuffle(layers.Layer):
+    """From (n, h, w, 12) to (n, 2h, 2w, 3): the four colours of a place become a square of four pixels."""
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        height, width = x.shape[1:3]
+        x = ops.reshape(x, (-1, height, width, 2, 2, 3))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 2 * height, 2 * width, 3))

@@ -1,0 +1,236 @@
+"""Distributions of the latents, to draw new images from and to measure the likelihood with."""
+
+import math
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import KerasTensor, layers, ops
+from numpy.typing import NDArray
+
+STEPS = 32  # of the integration from noise to latents
+PROBES = 4  # random directions for an estimate of the divergence
+FREQUENCIES = np.geomspace(1, 100, 32, dtype=np.float32)
+LOG_TWO_PI = math.log(2 * math.pi)
+
+
+class Prior(Protocol):
+    """A distribution of z, (n, latent_dim)."""
+
+    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From standard normal noise (n, latent_dim), and uniform numbers (n,) where a choice is to be made, to z."""
+
+    def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Log-density of each z, in nats, (n,)."""
+
+
+class NormalPrior:
+    """The standard normal distribution, which the KL term of the loss pulls the latents to."""
+
+    def __init__(self, latent_dim: int):
+        self.latent_dim = latent_dim
+
+    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Prior`."""
+        return noise
+
+    def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Prior`."""
+        return -0.5 * (np.square(z, dtype=np.float64) + LOG_TWO_PI).sum(axis=1)
+
+
+@keras.saving.register_keras_serializable("imagevae")
+class MixturePrior(keras.layers.Layer):
+    """A mixture of Gaussians, fitted to the latents after the training of the VAE (Ghosh et al. 2020, section 4).
+
+    Args:
+        latent_dim: number of latent units.
+        components: number of Gaussians.
+        covariance: `diag` or `full`.
+    """
+
+    def __init__(self, latent_dim: int, components: int, covariance: str, name: str = "mixture", **keywords: Any):
+        super().__init__(name=name, **keywords)
+        self.settings = dict(latent_dim=latent_dim, components=components, covariance=covariance)
+        self.latent_dim = latent_dim
+        factor = (latent_dim, latent_dim) if covariance == "full" else (latent_dim,)
+        self.shares = self._weight("shares", (components,))
+        self.means = self._weight("means", (components, latent_dim))
+        self.factors = self._weight("factors", (components, *factor))
+        self.built = True
+
+    def _weight(self, name: str, shape: tuple[int, ...]) -> keras.Variable:
+        return self.add_weight(shape=shape, initializer="ones", trainable=False, name=name)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **self.settings}
+
+    def set(self, shares: NDArray, means: NDArray, factors: NDArray) -> None:
+        """Set the share of each component (k,), its mean (k, d), and the Cholesky factor of its covariance (k, d, d),
+        or standard deviations (k, d)."""
+        for weight, value in ((self.shares, shares), (self.means, means), (self.factors, factors)):
+            weight.assign(value)
+
+    def _parameters(self) -> tuple[NDArray, NDArray, NDArray]:
+        return tuple(
+            ops.convert_to_numpy(weight).astype(np.float64) for weight in (self.shares, self.means, self.factors)
+        )
+
+    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Prior`."""
+        shares, means, factors = self._parameters()
+        chosen = np.searchsorted(np.cumsum(shares)[:-1], choice, side="right")
+        spread = factors[chosen] * noise if factors.ndim == 2 else np.einsum("nij,nj->ni", factors[chosen], noise)
+        return (means[chosen] + spread).astype(np.float32)
+
+    def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Prior`."""
+        each = [
+            math.log(share) + _normal_log_prob(z - mean, factor)
+            for share, mean, factor in zip(*self._parameters(), strict=True)
+            if share > 0
+        ]
+        return np.logaddexp.reduce(each, axis=0)
+
+
+def _normal_log_prob(deviation: NDArray, factor: NDArray) -> NDArray[np.float64]:
+    scales = factor if factor.ndim == 1 else np.diag(factor)
+    whitened = deviation / factor if factor.ndim == 1 else np.linalg.solve(factor, deviation.T).T
+    return NormalPrior(len(scales)).log_prob(whitened) - np.log(scales).sum()
+
+
+@keras.saving.register_keras_serializable("imagevae")
+class FlowPrior(keras.Model):
+    """A flow from the standard normal distribution to the latents of the training images.
+
+    A network learns the velocity at which points move along straight lines from noise at time 0 to latents at time 1
+    (flow matching: Lipman et al. 2023; Liu et al. 2023). Following it makes latents from noise, and its divergence
+    along the way gives their density (Chen et al. 2018, theorem 1).
+
+    Args:
+        latent_dim: number of latent units.
+        width: units of each layer.
+        blocks: residual blocks.
+        dropout: share of the units that are left out while training, against learning the latents by heart.
+        seed: seed of the initial weights and of the noise.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        width: int = 256,
+        blocks: int = 3,
+        dropout: float = 0.0,
+        seed: int = 0,
+        name: str = "flow_prior",
+        **keywords: Any,
+    ):
+        super().__init__(name=name, **keywords)
+        self.settings = dict(latent_dim=latent_dim, width=width, blocks=blocks, dropout=dropout, seed=seed)
+        self.latent_dim = latent_dim
+        self.noise = keras.random.SeedGenerator(seed)
+        self.network = build_velocity(latent_dim, width, blocks, dropout, seed)
+        self.shift = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="shift")
+        self.scale = self.add_weight(shape=(latent_dim,), initializer="ones", trainable=False, name="scale")
+        self.mean_loss = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **self.settings}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return [self.mean_loss]
+
+    def standardise(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
+        """Set the mean and standard deviation of the latents, (latent_dim,) each, that the network sees as 0 and 1."""
+        self.shift.assign(mean)
+        self.scale.assign(np.maximum(deviation, 1e-3))
+
+    def call(self, posterior: KerasTensor, training: bool = False) -> tuple[KerasTensor, KerasTensor]:
+        """From z_mean and z_log_sigma, (n, 2, latent_dim), to the velocity at a random point and the one wanted."""
+        z_mean, z_log_sigma = posterior[:, 0], posterior[:, 1]
+        z = z_mean + ops.exp(z_log_sigma) * keras.random.normal(ops.shape(z_mean), seed=self.noise)
+        latents = (z - self.shift) / self.scale
+        start = keras.random.normal(ops.shape(z_mean), seed=self.noise)
+        # Times crowd around the middle, where the velocity is hardest to tell (Esser et al. 2024, section 3.1).
+        time = ops.sigmoid(keras.random.normal((ops.shape(z_mean)[0], 1), seed=self.noise))
+        velocity = self.network([(1 - time) * start + time * latents, time], training=training)
+        return velocity, latents - start
+
+    def compute_loss(
+        self,
+        x: KerasTensor = None,
+        y: None = None,
+        y_pred: tuple[KerasTensor, KerasTensor] = (),
+        sample_weight: None = None,
+        training: bool = True,
+    ) -> KerasTensor:
+        """Mean squared error of the velocity."""
+        velocity, wanted = y_pred
+        loss = ops.mean(ops.square(velocity - wanted))
+        self.mean_loss.update_state(loss, sample_weight=ops.shape(wanted)[0])
+        return loss
+
+    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Prior`; by Heun's method."""
+        points = np.asarray(noise, np.float32)
+        for start, end in _intervals():
+            first = self._velocity(points, start)
+            second = self._velocity(points + (end - start) * first, end)
+            points = points + (end - start) / 2 * (first + second)
+        return points * ops.convert_to_numpy(self.scale) + ops.convert_to_numpy(self.shift)
+
+    def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `Prior`.
+
+        The divergence of the velocity is estimated without bias from random directions (Hutchinson 1990; Grathwohl et
+        al. 2019, section 3.1), each by a central difference.
+        """
+        scale = ops.convert_to_numpy(self.scale)
+        points = (z - ops.convert_to_numpy(self.shift)) / scale
+        directions = np.random.default_rng(0).choice(np.float32([-1, 1]), (PROBES, *z.shape))
+        change = np.zeros(len(z))
+        for start, end in reversed(_intervals()):
+            width = end - start
+            first = self._velocity(points, end)
+            middle, time = points - width / 2 * first, (start + end) / 2
+            change += width * self._divergence(middle, time, directions)
+            points = points - width * self._velocity(middle, time)
+        return NormalPrior(self.latent_dim).log_prob(points) - change - np.log(scale).sum()
+
+    def _divergence(self, points: NDArray, time: float, directions: NDArray, step: float = 0.02) -> NDArray:
+        estimates = [
+            (way * (self._velocity(points + step * way, time) - self._velocity(points - step * way, time))).sum(axis=1)
+            for way in directions
+        ]
+        return np.mean(estimates, axis=0) / (2 * step)
+
+    def _velocity(self, points: NDArray, time: float) -> NDArray:
+        times = np.full((len(points), 1), time, np.float32)
+        return ops.convert_to_numpy(self.network([points.astype(np.float32), times], training=False))
+
+
+def _intervals() -> list[tuple[float, float]]:
+    times = np.linspace(0, 1, STEPS + 1)
+    return list(zip(times[:-1], times[1:], strict=True))
+
+
+def build_velocity(latent_dim: int, width: int, blocks: int, dropout: float, seed: int) -> keras.Model:
+    """The network of the flow: from points (n, latent_dim) and times (n, 1) to velocities (n, latent_dim)."""
+    seeds = iter(range(seed, seed + 1000))
+
+    def dense(units: int, activation: str | None = None, zero: bool = False) -> layers.Dense:
+        start = "zeros" if zero else keras.initializers.GlorotUniform(seed=next(seeds))
+        return layers.Dense(units, activation=activation, kernel_initializer=start)
+
+    points, time = keras.Input((latent_dim,)), keras.Input((1,))
+    clock = dense(256, "silu")(ops.concatenate([ops.cos(time * FREQUENCIES), ops.sin(time * FREQUENCIES)], axis=-1))
+    state = dense(width)(points)
+    for _ in range(blocks):
+        # Scale and shift by time, as in the transformers of diffusion models (Peebles & Xie 2023, section 3.2).
+        scale, shift = ops.split(dense(2 * width)(clock), 2, axis=-1)
+        hidden = layers.LayerNormalization(center=False, scale=False)(state) * (1 + scale) + shift
+        hidden = layers.Dropout(dropout, seed=next(seeds))(dense(2 * width, "silu")(hidden))
+        state = state + dense(width, zero=True)(hidden)
+    return keras.Model([points, time], dense(latent_dim, zero=True)(layers.LayerNormalization()(state)), name="velocity")

@@ -1,0 +1,105 @@
+"""Distributions of the latents: their densities are right, and what they draw follows them."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal, norm
+from sklearn.mixture import GaussianMixture
+
+from imagevae.checkpoint import Checkpoint
+from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
+from imagevae.prior_fitting import fit_flow, fit_mixture, moments
+
+
+def draws(prior: Prior, count: int, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed)
+    return prior.sample(noise.standard_normal((count, prior.latent_dim), np.float32), noise.random(count, np.float32))
+
+
+def two_clouds(count: int, seed: int = 0) -> np.ndarray:
+    """Points of two clouds, one of them slanted, in shares of 1 to 3."""
+    noise = np.random.default_rng(seed)
+    points = noise.standard_normal((count, 2)) * (0.3, 0.3) + (2, 0)
+    slanted = noise.standard_normal((count, 2)) @ np.array([[0.6, 0.5], [0, 0.2]]) + (-2, 1)
+    return np.where(noise.random((count, 1)) < 0.25, points, slanted).astype(np.float32)
+
+
+def as_latents(points: np.ndarray) -> np.ndarray:
+    """Points as z_mean, with next to no posterior noise."""
+    return np.stack([points, np.full_like(points, -6)], axis=1)
+
+
+def test_the_normal_prior():
+    z = draws(NormalPrior(3), 5)
+    assert NormalPrior(3).log_prob(z) == pytest.approx(norm.logpdf(z).sum(axis=1))
+
+
+@pytest.mark.parametrize("covariance", ["diag", "full"])
+def test_a_mixture_is_that_of_scikit_learn(covariance: str):
+    points = two_clouds(2000)
+    reference = GaussianMixture(3, covariance_type=covariance, random_state=0).fit(points)
+    prior = MixturePrior(2, 3, covariance)
+    factor = np.linalg.cholesky if covariance == "full" else np.sqrt
+    prior.set(reference.weights_, reference.means_, factor(reference.covariances_))
+    assert prior.log_prob(points) == pytest.approx(reference.score_samples(points), abs=1e-4)
+    drawn = draws(prior, 50_000)
+    assert drawn.mean(axis=0) == pytest.approx(points.mean(axis=0), abs=0.05)
+    assert np.cov(drawn.T) == pytest.approx(np.cov(points.T), abs=0.1)
+
+
+def test_the_mixture_that_is_chosen_is_the_one_held_out_points_are_likeliest_under():
+    training, judges = two_clouds(2000), two_clouds(500, seed=1)
+    chosen = fit_mixture(training, judges, seed=0)
+    assert chosen.settings["components"] > 1
+    for components in (1, 4, 16):
+        for covariance in ("diag", "full"):
+            other = GaussianMixture(components, covariance_type=covariance, reg_covar=1e-4, random_state=0)
+            assert chosen.log_prob(judges).mean() >= other.fit(training).score(judges) - 1e-4
+
+
+def test_a_flow_that_has_learned_nothing_is_a_normal_distribution():
+    flow = FlowPrior(2, 8)
+    flow.standardise(np.float32([1, -2]), np.float32([0.5, 3]))
+    z = draws(flow, 10)
+    wanted = multivariate_normal([1, -2], np.diag([0.25, 9])).logpdf(z)
+    assert flow.log_prob(z) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> FlowPrior:
+    """A flow that was trained on `two_clouds`."""
+    keras.utils.set_random_seed(0)
+    file = tmp_path_factory.mktemp("flow") / "flow.npz"
+    latents = as_latents(two_clouds(5000)), as_latents(two_clouds(500, seed=1))
+    return fit_flow(FlowPrior(2, 64, blocks=2), *latents, Checkpoint(file, ""), steps=1000, seed=0)
+
+
+def test_a_flow_draws_what_it_was_trained_on(flow: FlowPrior):
+    drawn, real = draws(flow, 4000), two_clouds(4000, seed=2)
+    assert drawn.mean(axis=0) == pytest.approx(real.mean(axis=0), abs=0.15)
+    assert np.cov(drawn.T) == pytest.approx(np.cov(real.T), abs=0.2)
+    near = [(np.linalg.norm(points - (2, 0), axis=1) < 1).mean() for points in (drawn, real)]
+    assert near[0] == pytest.approx(near[1], abs=0.05)
+
+
+def test_a_flow_knows_the_density_of_what_it_draws(flow: FlowPrior):
+    """The density adds up to 1 over the plane, and real points are likelier than under the best single Gaussian."""
+    side = np.linspace(-6, 6, 121, dtype=np.float32)
+    plane = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    assert np.exp(flow.log_prob(plane)).sum() * 0.1**2 == pytest.approx(1, abs=0.05)
+    real = two_clouds(1000, seed=2)
+    single = multivariate_normal(real.mean(axis=0), np.cov(real.T))
+    assert flow.log_prob(real).mean() > single.logpdf(real).mean() + 0.3
+
+
+def test_a_draw_does_not_depend_on_how_many_there_are(flow: FlowPrior):
+    few, many = draws(flow, 64), draws(flow, 64)
+    assert np.array_equal(few, many)
+
+
+def test_moments_of_latents_count_the_spread_of_the_posterior():
+    points = two_clouds(10_000)
+    latents = np.stack([points, np.full_like(points, np.log(0.5))], axis=1)
+    mean, deviation = moments(latents)
+    assert mean == pytest.approx(points.mean(axis=0), abs=1e-4)
+    assert deviation == pytest.approx(np.sqrt(points.var(axis=0) + 0.25), abs=1e-3)

@@ -1,0 +1,136 @@
+"""The training stage under hard treatment: killed, stopped, led astray, started from another model."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import ROOT, TINY, assert_refused, run_stage, tree
+from imagevae.archive import load_model
+
+EPOCHS = ("--epochs", 6, "--flow_steps", 300)
+
+
+def arguments(squares: Path, folder: Path, *more: object) -> list[str]:
+    places = ("--input", squares, "--output", folder / "model" / "vae.keras", "--curves", folder / "curves")
+    return [str(word) for word in (*places, *TINY, *EPOCHS, *more)]
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return tree(folder)
+
+
+def start(squares: Path, folder: Path) -> subprocess.Popen:
+    """Start a training that Ctrl-C can reach."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "stages" / "train.py"), *arguments(squares, folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def stop_after(process: subprocess.Popen, checkpoint: Path, saves: int, how: int) -> str:
+    """Send a signal once a checkpoint has been replaced some number of times, and wait for the end."""
+    seen = set()
+    while len(seen) < saves:
+        assert process.poll() is None, process.communicate()[1]
+        if checkpoint.exists():
+            seen.add(checkpoint.stat().st_ino)
+        time.sleep(0.001)
+    os.kill(process.pid, how)
+    return process.communicate()[1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    result = run_stage("train", *arguments(squares, folder))
+    assert result.returncode == 0, result.stderr
+    return results(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [[("vae", 1)], [("vae", 2), ("flow", 1)]], ids=["once", "twice"])
+def test_a_killed_training_ends_as_an_undisturbed_one(
+    kills: list[tuple[str, int]], squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
+):
+    for phase, saves in kills:
+        process = start(squares, tmp_path)
+        stop_after(process, tmp_path / ".model.checkpoint" / f"{phase}.npz", saves, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        assert not (tmp_path / "model").exists()
+    last = run_stage("train", *arguments(squares, tmp_path))
+    assert last.returncode == 0, last.stderr
+    assert "goes on after epoch" in last.stderr
+    assert results(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_a_checkpoint(squares: Path, undisturbed: dict[str, bytes], tmp_path: Path):
+    process = start(squares, tmp_path)
+    stderr = stop_after(process, tmp_path / ".model.checkpoint" / "vae.npz", 1, signal.SIGINT)
+    assert process.returncode == 130
+    assert stderr.splitlines()[-1] == "train: stopped"
+    assert run_stage("train", *arguments(squares, tmp_path)).returncode == 0
+    assert results(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_training_or_a_damaged_one_is_not_taken(
+    squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
+):
+    checkpoint = tmp_path / ".model.checkpoint" / "vae.npz"
+    process = start(squares, tmp_path)
+    stop_after(process, checkpoint, 1, signal.SIGKILL)
+    other = run_stage("train", *arguments(squares, tmp_path, "--seed", 1))
+    assert "goes on" not in other.stderr
+    assert results(tmp_path) != undisturbed
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"PK\3\4 not an archive")
+    again = run_stage("train", *arguments(squares, tmp_path))
+    assert "damaged" in again.stderr
+    assert results(tmp_path) == undisturbed
+
+
+def test_a_training_that_goes_astray_keeps_its_best_weights_or_ends_with_a_clear_error(squares: Path, tmp_path: Path):
+    result = run_stage("train", *arguments(squares, tmp_path, "--learning_rate", 10, "--epochs", 40))
+    if result.returncode:
+        assert_refused(result, "learning_rate")
+    else:
+        model = load_model(tmp_path / "model" / "vae.keras")
+        assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_latents_that_collapse_give_a_warning(squares: Path, tmp_path: Path):
+    result = run_stage("train", *arguments(squares, tmp_path, "--kl_weight", 1e6, "--flow_steps", 0))
+    assert result.returncode == 0, result.stderr
+    assert "warning: 0 of 2 latent units are active" in result.stderr
+
+
+def test_training_starts_from_another_model(squares: Path, model_file: Path, tmp_path: Path):
+    """One step of next to no length leaves the weights where they were."""
+    more = ("--init", model_file, "--epochs", 1, "--learning_rate", 1e-30, "--flow_steps", 0)
+    result = run_stage("train", *arguments(squares, tmp_path, *more))
+    assert result.returncode == 0, result.stderr
+    old, new = load_model(model_file), load_model(tmp_path / "model" / "vae.keras")
+    for name in ("encoder", "decoder"):
+        for one, other in zip(getattr(old, name).get_weights(), getattr(new, name).get_weights(), strict=True):
+            assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("flag", "value"), [("network", "mlp"), ("latent_dim", 3), ("width", 8)])
+def test_a_model_of_another_shape_is_refused(flag: str, value: object, squares: Path, model_file: Path, tmp_path: Path):
+    result = run_stage("train", *arguments(squares, tmp_path, "--init", model_file, f"--{flag}", value))
+    assert_refused(result, model_file, flag, value)
+
+
+def test_latents_that_do_not_fit_the_grid_are_refused(squares: Path, tmp_path: Path):
+    result = run_stage("train", *arguments(squares, tmp_path, "--network", "spatial"))
+    assert_refused(result, "--latent_dim 2", "multiple of 64")
