@@ -3,14 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from hashlib import md5
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from imagevae.errors import BadInput
 
-PATIENCE = 15  # seconds to wait for a scheduler or a worker to appear
+PATIENCE = 10  # seconds to wait for a scheduler or a worker to appear
 
 
 class Work(Protocol):
@@ -22,9 +22,6 @@ class Work(Protocol):
 
 W = TypeVar("W", bound=Work)
 R = TypeVar("R")
-
-# Workers live long. What they run is the code as it was when they loaded it, so that is when its digest is taken.
-CODE = md5(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
 
 
 def on_cluster(address: str, make: Callable[[W], R], works: list[W]) -> Iterator[tuple[W, R]]:
@@ -38,7 +35,7 @@ def on_cluster(address: str, make: Callable[[W], R], works: list[W]) -> Iterator
         make: writes the file that a work names, an absolute path that workers can write as well.
 
     Raises:
-        BadInput: no `distributed`, no scheduler, no worker, or workers with other code; or what `make` raises.
+        BadInput: no `distributed`, no scheduler, no worker, or one that lacks a library; or what `make` raises.
     """
     if not works:
         return
@@ -65,7 +62,7 @@ def connect(address: str) -> Any:
     except ImportError:
         raise BadInput("--scheduler needs Dask, which is not installed: pip install -r requirements-dask.txt") from None
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
+        client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise BadInput(f"--scheduler {address}: no Dask scheduler answers there ({error})") from None
     try:
@@ -77,10 +74,14 @@ def connect(address: str) -> Any:
 
 
 def _results(client: Any, make: Callable[[W], R], works: list[W], attempts: Path) -> Iterator[tuple[W, R]]:
+    from cloudpickle import dumps
     from distributed import wait
 
-    address = client.scheduler.address
-    tasks = {client.submit(_attempt, CODE, make, work, attempts, pure=False): work for work in works}
+    address, begin = client.scheduler.address, _starter()
+    stages = str(Path(__file__).parents[1])
+    tasks = {
+        client.submit(begin, stages, dumps(partial(_attempt, make, work, attempts)), pure=False): work for work in works
+    }
     while tasks:
         try:
             done = wait(list(tasks), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
@@ -95,6 +96,22 @@ def _results(client: Any, make: Callable[[W], R], works: list[W], attempts: Path
             yield work, result
 
 
+def _starter() -> Callable[[str, bytes], Any]:
+    """What a worker runs first. Dask sends a function inside a function by its code, so that neither workers nor the
+    scheduler, which looks into tasks but not into bytes, need to find this module before."""
+
+    def start(stages: str, pickled: bytes) -> Any:
+        import sys
+
+        if stages not in sys.path:
+            sys.path.insert(0, stages)
+        from cloudpickle import loads
+
+        return loads(pickled)()
+
+    return start
+
+
 def _result(task: Any, address: str) -> Any:
     from concurrent.futures import CancelledError
 
@@ -102,16 +119,19 @@ def _result(task: Any, address: str) -> Any:
 
     try:
         return task.result()
-    except (CancelledError, KilledWorker) as error:
-        raise BadInput(f"--scheduler {address}: lost its scheduler, or too many workers ({error})") from None
+    except KilledWorker as error:
+        raise BadInput(
+            f"--scheduler {address}: workers died, one after another, over the same shard ({error})"
+        ) from None
+    except CancelledError:
+        raise BadInput(f"--scheduler {address}: the scheduler is gone; start it and run the stage again") from None
     except ImportError as error:
-        raise BadInput(f"--scheduler {address}: a worker lacks a module ({error}); see --help") from None
+        hint = "workers need the same files under the same paths, and requirements.txt installed"
+        raise BadInput(f"--scheduler {address}: a worker could not begin ({error}): {hint}") from None
 
 
-def _attempt(code: str, make: Callable[[W], R], work: W, attempts: Path) -> tuple[Path, R]:
+def _attempt(make: Callable[[W], R], work: W, attempts: Path) -> tuple[Path, R]:
     """On a worker: do a work into a file that no other attempt writes."""
-    if code != CODE:
-        raise BadInput("--scheduler: a worker has loaded other code than this; restart the workers")
     file = attempts / uuid4().hex / work.file.name
     file.parent.mkdir()
     return file, make(replace(work, file=file))  # type: ignore[type-var]

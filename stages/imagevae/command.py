@@ -46,7 +46,7 @@ class Colour(click.ParamType):
 
 
 SCHEDULER = """Address of a Dask scheduler, tcp://HOST:8786 say, whose workers make the shards; empty for threads of
-this process. All of them must see the same files under the same paths, and be started with PYTHONPATH=stages."""
+this process. All must see the same files under the same paths, and have the same libraries."""
 
 SOURCE = click.Path(path_type=Path)  # a folder or an archive
 FOLDER = click.Path(path_type=Path, file_okay=False)

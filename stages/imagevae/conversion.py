@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from imagevae.cluster import on_cluster
-from imagevae.contact_sheet import contact_sheet, evenly_spaced
+from imagevae.contact_sheet import GREY, TILE, contact_sheet, evenly_spaced
 from imagevae.errors import BadInput
 from imagevae.images import decode, encode_png, flatten
-from imagevae.manifest import MANIFEST, Manifest, Row, format_manifest
+from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
 from imagevae.output import new_folder, write_file
 from imagevae.plain import file_name
 from imagevae.reuse import Previous, copy_whole, find_previous, known_digests
 from imagevae.shards import ArrayShard, TarShard, shard_count, shard_of
 from imagevae.sources import Item, Listing, list_source, read_part
+from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -72,10 +73,10 @@ class Result:
 
 @dataclass
 class Written:
-    """What was written: for each name its file, the start and the size there; and the rejected names with reasons."""
+    """What was written: in the order of the names a file, the start and the size there; and what was rejected, why."""
 
-    places: dict[str, tuple[Path, int, int]]
-    rejected: dict[str, str]
+    places: list[tuple[str, int, int]] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,7 @@ def convert_source(
         else:
             written = write_files(listing, folder, recipe)
         report(listing, written.rejected, max_rejected, source)
-        names = sorted(written.places)
-        shown = [written.places[names[pick]] for pick in evenly_spaced(len(names), 64)] if sheet else []
-        tiles = [tile for place in shown if (tile := read_pixels(place, recipe.square)) is not None]
+        tiles = read_tiles(folder, written, recipe.square) if sheet else []
     if sheet:
         write_file(sheet, encode_png(contact_sheet(tiles)))
 
@@ -152,17 +151,17 @@ def refuse_nested(source: Path, output: Path) -> None:
 
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
     """Write each result as a file at the place of its image."""
-    written = Written({}, dict(listing.rejected))
+    written = Written(rejected=dict(listing.rejected))
     with tqdm(total=len(listing.items), unit="image", disable=None) as bar:
         for result in convert_items(listing.items, recipe, Previous(), cores()):
             bar.update()
             if result.reason:
                 written.rejected[result.name] = result.reason
                 continue
-            file = folder / file_name(result.name, result.content)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(result.content)
-            written.places[result.name] = (file, 0, len(result.content))
+            name = file_name(result.name, result.content)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(result.content)
+            written.places.append((name, 0, len(result.content)))
     return written
 
 
@@ -186,8 +185,8 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
         rows += shard.rows
         rejected |= shard.rejected
     rows.sort(key=lambda row: row.name)
-    (folder / MANIFEST).write_bytes(format_manifest(Manifest(facts, dict(sorted(rejected.items())), rows)))
-    places = {row.name: (folder / row.file, row.start, row.size) for row in rows}
+    write_manifest(folder / MANIFEST, Manifest(facts, dict(sorted(rejected.items())), rows))
+    places = [(row.file, row.start, row.size) for row in rows]
     return Written(places, {name: reason for name, (_, reason) in rejected.items()})
 
 
@@ -211,7 +210,7 @@ def make_shards(work: list[ShardWork], scheduler: str) -> Iterator[Shard]:
             for one in work:
                 yield write_shard(one, cores(), bar.update)
             return
-        for one, shard in on_cluster(scheduler, write_shard, work):
+        for one, shard in on_cluster(scheduler, partial(write_same_shard, LOADED), work):
             bar.update(len(one.items))
             yield shard
 
@@ -257,6 +256,21 @@ def code_digest() -> str:
 
 
 LIBRARIES = cv2.version.opencv_version, PIL.__version__, np.__version__
+
+# Workers of a cluster live long, and run the code as it was when they loaded it.
+LOADED = *LIBRARIES, *sorted(md5(file.read_bytes()).hexdigest() for file in Path(__file__).parent.glob("*.py"))
+
+
+def write_same_shard(loaded: tuple[str, ...], work: ShardWork) -> Shard:
+    """On a worker: make a shard, if by the same code and libraries.
+
+    Raises:
+        BadInput: they are not the same.
+    """
+    if loaded != LOADED:
+        names = f"OpenCV {LIBRARIES[0]}, Pillow {LIBRARIES[1]}, NumPy {LIBRARIES[2]}"
+        raise BadInput(f"--scheduler: a worker has loaded other code than this process, or other libraries ({names})")
+    return write_shard(work)
 
 
 def convert_items(items: list[Item], recipe: Recipe, previous: Previous, threads: int) -> Generator[Result, None, None]:
@@ -338,12 +352,19 @@ def report(listing: Listing, rejected: dict[str, str], max_rejected: float, sour
         )
 
 
-def read_pixels(place: tuple[Path, int, int], square: int | None) -> Pixels | None:
-    """The pixels of a result; None for a file that was taken over as it was and can't be decoded."""
-    content = read_part(*place)
-    if square:
-        return np.frombuffer(content, np.uint8).reshape(square, square, 3)
-    try:
-        return flatten(decode(content), (0, 0, 0))
-    except BadInput:
-        return None
+def read_tiles(folder: Path, written: Written, square: int | None) -> list[Pixels]:
+    """A choice of the results; one that was taken over as it was, and can't be decoded, is left out."""
+
+    def read(pick: int) -> Pixels | None:
+        file, start, size = written.places[pick]
+        content = read_part(folder / file, start, size)
+        if square:
+            return np.frombuffer(content, np.uint8).reshape(square, square, 3)
+        try:
+            return fit_square(flatten(decode(content), GREY), TILE, "pad", GREY)
+        except BadInput:
+            return None
+
+    with ThreadPoolExecutor(cores()) as pool:
+        tiles = pool.map(read, evenly_spaced(len(written.places), 64))
+        return [tile for tile in tiles if tile is not None]

@@ -1,5 +1,6 @@
 """The list of what an image stage wrote: for each image where it came from and where it is now."""
 
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,27 +52,29 @@ class Manifest:
     rows: list[Row]
 
 
-def format_manifest(manifest: Manifest) -> bytes:
-    """Lines of JSON: the recipe, the rejected images and the columns first, then a list for each image."""
+def write_manifest(file: Path, manifest: Manifest) -> None:
+    """Write lines of JSON: the recipe, the rejected images and the columns first, then a list for each image."""
     head = {
         "recipe": manifest.recipe,
         "rejected": manifest.rejected,
         "columns": Row._fields,
     }
-    lines: Iterable[object] = (head, *manifest.rows)
-    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    lines: Iterable[object] = itertools.chain([head], manifest.rows)
+    with file.open("w") as opened:
+        opened.writelines(f"{json.dumps(line)}\n" for line in lines)
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Read what `format_manifest` wrote.
+    """Read what `write_manifest` wrote.
 
     Raises:
         BadInput: the file is damaged.
         OSError: it can't be read.
     """
     try:
-        head, *rows = map(json.loads, file.read_text().splitlines())
-        rejected = {name: tuple(entry) for name, entry in head["rejected"].items()}
-        return Manifest(head["recipe"], rejected, [Row(*row) for row in rows])
+        with file.open() as lines:
+            head = json.loads(next(lines, ""))
+            rejected = {name: tuple(entry) for name, entry in head["rejected"].items()}
+            return Manifest(head["recipe"], rejected, [Row(*json.loads(line)) for line in lines])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadInput(f"{file}: a damaged manifest ({error}); run the stage before again") from None
