@@ -171,7 +171,7 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
     previous = find_previous(output, facts)
     unknown = any(item.digest is None for item in listing.items)
     digests = known_digests(source) if previous.images and unknown and source.is_dir() else {}
-    items = [replace(item, digest=item.digest or digests.get(item.name)) for item in listing.items]
+    items = [replace(item, digest=digests.get(item.name)) for item in listing.items] if digests else listing.items
     shards = plan_shards(items, "npy" if recipe.square else "tar")
     copied = copy_same(shards, previous, folder)
     work = [

@@ -80,6 +80,12 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def processor_time() -> float:
+    """Seconds that this process and those that it waited for have spent on processors."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 # Both image stages, from scratch
 
 
@@ -111,18 +117,25 @@ def compare(title: str, source: Path, folder: Path, repeats: int, whole: int, ki
     sources = {count: part(source, folder / f"{count}", count) for count in {1, *(count for _, count in ways.values())}}
     first: dict[str, list[float]] = {way: [] for way in ways}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
+    busy: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way, (convert, count) in ways.items():
-            for source, times in ((sources[1], first[way]), (sources[count], seconds[way])):
-                times.append(timed(partial(convert, source, fresh(folder / "out"))))
-    heading(title, "seconds", "spread", "timed over", "ours is", "without", "start-up")
-    ours, start = statistics.median(seconds["dvc-vae, shards"]), statistics.median(first["dvc-vae, shards"])
+            first[way].append(timed(partial(convert, sources[1], fresh(folder / "out"))))
+            begun = processor_time()
+            seconds[way].append(timed(partial(convert, sources[count], fresh(folder / "out"))))
+            busy[way].append((processor_time() - begun) * whole / count)
+    # Seconds are for all images. "work" leaves out what a run over one image takes. "times ours" compares seconds, and
+    # then work. "processor" is the time spent on all cores together, which other programs on the machine change least.
+    heading(title, "timed over", "seconds", "spread", "times ours", "work", "times ours", "processor")
+    ours = next(iter(ways))
+    whole_times = {}
     for way, (_, count) in ways.items():
-        begin, median = statistics.median(first[way]), statistics.median(seconds[way])
-        work = (median - begin) * (whole - 1) / max(1, count - 1)
-        ratio, bare = (begin + work) / ours, work / (ours - start)
-        cells = f"{begin + work:.2f}", spread(seconds[way]), f"{count}", f"{ratio:.2f}x", f"{work:.2f}", f"{bare:.2f}x"
-        row(way, *cells)
+        begin = statistics.median(first[way])
+        work = (statistics.median(seconds[way]) - begin) * (whole - 1) / max(1, count - 1)
+        whole_times[way] = begin + work, work
+        ratios = [f"{mine / other:.2f}" for mine, other in zip(whole_times[way], whole_times[ours], strict=True)]
+        cells = f"{begin + work:.2f}", spread(seconds[way]), ratios[0], f"{work:.2f}", ratios[1]
+        row(way, f"{count}", *cells, f"{statistics.median(busy[way]):.2f}")
     for tool, package in (("mogrify", "imagemagick"), ("vipsthumbnail", "libvips-tools")):
         if not shutil.which(tool):
             row(f"{tool}: not installed, apt-get install {package}")
@@ -269,7 +282,7 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
     for each in projects.values():
         each.environment |= measuring(folder)
     own: dict[str, float] = {}
-    heading(title, "shards", "spread", "files", "spread", "files/shards")
+    heading(title, "shards", "spread", "files", "spread", "times shards")
     for change in ("the first run", "one added", "one edited", "one deleted", "nothing to do"):
         seconds: dict[str, list[float]] = {form: [] for form in projects}
         for number in range({"the first run": 1, "nothing to do": repeats}.get(change, repeats)):
@@ -283,7 +296,7 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
                 figures(folder)
         shards, files = (statistics.median(seconds[form]) for form in projects)
         cells = f"{shards:.2f}", spread(seconds["shards"]), f"{files:.2f}", spread(seconds["files"])
-        row(change, *cells, f"{files / shards:.1f}x")
+        row(change, *cells, f"{files / shards:.1f}")
         if change == "the first run":
             full = shards
     heading("of it in the stages' own processes, with shards", "seconds", "of full run", "of its own")
