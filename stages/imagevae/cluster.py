@@ -39,7 +39,9 @@ def on_cluster(address: str, make: Callable[[W], R], works: list[W]) -> Iterator
     """
     if not works:
         return
-    attempts = works[0].file.parent / ".attempts"
+    folder = works[0].file.parent
+    attempts = folder.with_name(f"{folder.name}.attempts.partial")
+    shutil.rmtree(attempts, ignore_errors=True)  # of a run that was killed
     attempts.mkdir()
     try:
         client = connect(address)
@@ -48,7 +50,7 @@ def on_cluster(address: str, make: Callable[[W], R], works: list[W]) -> Iterator
         finally:
             client.close()
     finally:
-        shutil.rmtree(attempts)
+        shutil.rmtree(attempts, ignore_errors=True)  # where a worker that seemed to be dead may still write
 
 
 def connect(address: str) -> Any:
@@ -74,13 +76,13 @@ def connect(address: str) -> Any:
 
 
 def _results(client: Any, make: Callable[[W], R], works: list[W], attempts: Path) -> Iterator[tuple[W, R]]:
-    from cloudpickle import dumps
     from distributed import wait
 
-    address, begin = client.scheduler.address, _starter()
-    stages = str(Path(__file__).parents[1])
+    address = client.scheduler.address
+    begin, stages = _starter(), str(Path(__file__).parents[1])
     tasks = {
-        client.submit(begin, stages, dumps(partial(_attempt, make, work, attempts)), pure=False): work for work in works
+        client.submit(begin, stages, _pickled(partial(_attempt, make, work, attempts)), pure=False): work
+        for work in works
     }
     while tasks:
         try:
@@ -94,6 +96,17 @@ def _results(client: Any, make: Callable[[W], R], works: list[W], attempts: Path
             file, result = _result(task, address)
             file.replace(work.file)
             yield work, result
+
+
+def _pickled(call: Callable[[], Any]) -> bytes:
+    from cloudpickle import dumps
+
+    try:
+        return dumps(call)
+    except TypeError as error:  # for files that this process alone has opened
+        raise BadInput(
+            f"--scheduler: unpack zips and compressed tars before, workers can't open them ({error})"
+        ) from None
 
 
 def _starter() -> Callable[[str, bytes], Any]:

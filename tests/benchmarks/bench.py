@@ -282,20 +282,31 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
     for each in projects.values():
         each.environment |= measuring(folder)
     own: dict[str, float] = {}
-    heading(title, "shards", "spread", "files", "spread", "times shards")
+    heading(title, "shards", "spread", "processor", "files", "spread", "processor", "times shards")
     for change in ("the first run", "one added", "one edited", "one deleted", "nothing to do"):
         seconds: dict[str, list[float]] = {form: [] for form in projects}
+        busy: dict[str, list[float]] = {form: [] for form in projects}
         for number in range({"the first run": 1, "nothing to do": repeats}.get(change, repeats)):
             for form, each in projects.items():
                 if number and form == "files" and change != "nothing to do":
                     continue  # it does all work anew whatever the change is: once each will do
                 alter(each.folder / "data" / "mine", change, number)
+                begun = processor_time()
                 seconds[form].append(timed(partial(each.dvc, "repro", "resize")))
+                busy[form].append(processor_time() - begun)
                 if form == "shards":
                     own[change] = sum(time for time, _ in figures(folder))
                 figures(folder)
         shards, files = (statistics.median(seconds[form]) for form in projects)
-        cells = f"{shards:.2f}", spread(seconds["shards"]), f"{files:.2f}", spread(seconds["files"])
+        cells = [
+            cell
+            for form in projects
+            for cell in (
+                f"{statistics.median(seconds[form]):.2f}",
+                spread(seconds[form]),
+                f"{statistics.median(busy[form]):.2f}",
+            )
+        ]
         row(change, *cells, f"{files / shards:.1f}")
         if change == "the first run":
             full = shards

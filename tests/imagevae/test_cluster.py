@@ -57,8 +57,11 @@ def test_stages_give_the_bytes_of_a_local_run(scheduler: str, images: Path, tmp_
                 result = run_stage(stage, "--input", source, "--output", output, "--format", "shards", *more)
                 assert result.returncode == 0, result.stderr
                 source = output
-    assert len(tree(tmp_path / "here" / "resize")) == 5
-    assert tree(tmp_path / "here") == tree(tmp_path / "there")
+        assert len(tree(tmp_path / "here" / "resize")) == 5
+        assert tree(tmp_path / "here") == tree(tmp_path / "there")
+        packed = shutil.make_archive(str(tmp_path / "packed"), "zip", images)
+        paths = ("--input", packed, "--output", tmp_path / "out", "--format", "shards", "--scheduler", scheduler)
+        assert_refused(run_stage("rgba2rgb", *paths), "--scheduler", "zips")
 
 
 def test_a_worker_that_dies_half_way_changes_nothing(scheduler: str, images: Path, tmp_path: Path):
