@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import md5
@@ -228,9 +229,10 @@ def plan_shards(items: list[Item], kind: str) -> dict[str, list[Item]]:
 def write_shard(work: ShardWork, threads: int = 1, progress: Callable[[], object] = lambda: None) -> Shard:
     """Make a shard, in the same bytes wherever and by however many threads it is made."""
     square, done = work.recipe.square, Shard()
-    with work.file.open("wb") as opened:
+    results = convert_items(work.items, work.recipe, work.previous, threads)
+    with work.file.open("wb") as opened, closing(results):
         file = ArrayShard(opened, square) if square else TarShard(opened)
-        for result in convert_items(work.items, work.recipe, work.previous, threads):
+        for result in results:
             progress()
             if result.reason:
                 done.rejected[result.name] = (result.source, result.reason)

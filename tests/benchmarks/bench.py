@@ -286,7 +286,7 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
     for change in ("the first run", "one added", "one edited", "one deleted", "nothing to do"):
         seconds: dict[str, list[float]] = {form: [] for form in projects}
         busy: dict[str, list[float]] = {form: [] for form in projects}
-        for number in range({"the first run": 1, "nothing to do": repeats}.get(change, repeats)):
+        for number in range(1 if change == "the first run" else repeats):
             for form, each in projects.items():
                 if number and form == "files" and change != "nothing to do":
                     continue  # it does all work anew whatever the change is: once each will do
