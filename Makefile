@@ -1,9 +1,10 @@
-# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests. See README.md.
+# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, `make bench` the benchmarks.
+# See README.md.
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test setup lock
+.PHONY: run test bench setup lock
 .DEFAULT_GOAL := run
 
 run: .venv/pipeline
@@ -11,6 +12,9 @@ run: .venv/pipeline
 
 test: .venv/tests
 	.venv/bin/pytest
+
+bench: .venv/tests
+	PYTHONPATH=tests:stages .venv/bin/python tests/benchmarks/bench.py
 
 setup: .venv/pipeline
 

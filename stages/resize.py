@@ -1,7 +1,6 @@
 """Resize the images of a folder to N x N pixels: averaged over areas where they shrink, cubic where they grow."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -38,6 +37,7 @@ A file that can't be read ends the run, and so does a folder that changes meanwh
     default=0.01,
     help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
 )
+@click.option("--scheduler", default="", help=command.SCHEDULER)
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the resized images.")
 def main(
     source: Path,
@@ -47,19 +47,21 @@ def main(
     background: tuple[int, ...],
     form: str,
     max_rejected: float,
+    scheduler: str,
     contact_sheet: Path | None,
 ) -> None:
     from imagevae.conversion import Recipe, convert_source
-    from imagevae.images import decode, flatten
+    from imagevae.images import decode, encode_png, flatten
     from imagevae.square import fit_square
 
-    def convert(data: bytes) -> tuple[tuple[int, int], Any]:
+    def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
         pixels = flatten(decode(data), background)
-        return (pixels.shape[1], pixels.shape[0]), fit_square(pixels, size, fit, background)
+        square = fit_square(pixels, size, fit, background)
+        return (pixels.shape[1], pixels.shape[0]), square.tobytes() if form == "shards" else encode_png(square)
 
     parameters = {"size": size, "fit": fit, "background": list(background)}
     recipe = Recipe(convert, parameters, size if form == "shards" else None)
-    convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet)
+    convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet, scheduler)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Turn a folder of images of any kind into 8-bit RGB images: transparency is composited onto a background colour."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,16 +13,20 @@ of more than 134 megapixels or 1 GiB, broken links, and members of archives whos
 A file that can't be read ends the run, and so does a folder that changes meanwhile."""
 
 
+OUTPUT = """Folder for the RGB images. JPEG and PNG files that are upright 8-bit RGB already are taken over as they are,
+without decoding them; all others are written as PNG, and a.gif gives a.gif.png, so that no two share a result."""
+
+
 @click.command("rgba2rgb", context_settings=command.SETTINGS, help=__doc__)
 @click.option("--input", "source", type=command.SOURCE, required=True, help=INPUT)
-@click.option("--output", type=command.FOLDER, required=True, help="Folder for the RGB images, written as PNG.")
+@click.option("--output", type=command.FOLDER, required=True, help=OUTPUT)
 @click.option("--background", type=command.Colour(), default="black", help="Colour behind transparent pixels.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["files", "shards"]),
     default="files",
-    help="Write a PNG file for each image; or tars of about 512 images each, which the other stages read.",
+    help="Write a file for each image; or tars of about 512 images each, which the other stages read.",
 )
 @click.option(
     "--max_rejected",
@@ -31,6 +34,7 @@ A file that can't be read ends the run, and so does a folder that changes meanwh
     default=0.01,
     help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
 )
+@click.option("--scheduler", default="", help=command.SCHEDULER)
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the RGB images.")
 def main(
     source: Path,
@@ -38,17 +42,21 @@ def main(
     background: tuple[int, ...],
     form: str,
     max_rejected: float,
+    scheduler: str,
     contact_sheet: Path | None,
 ) -> None:
     from imagevae.conversion import Recipe, convert_source
-    from imagevae.images import decode, flatten
+    from imagevae.images import decode, encode_png, flatten
+    from imagevae.plain import rgb_size
 
-    def convert(data: bytes) -> tuple[tuple[int, int], Any]:
+    def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
+        if size := rgb_size(data):
+            return size, data
         pixels = flatten(decode(data), background)
-        return (pixels.shape[1], pixels.shape[0]), pixels
+        return (pixels.shape[1], pixels.shape[0]), encode_png(pixels)
 
     recipe = Recipe(convert, {"background": list(background)})
-    convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet)
+    convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet, scheduler)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ def test_a_change_reaches_exactly_the_stages_that_read_it(tiny: Project):
             continue
         for name, value in values.items():
             edited = yaml.safe_load(content)
-            other = {"black": "white", "pad": "crop"}.get(value) or type(value)(value + 1)
+            other = {"black": "white", "pad": "crop", "": "tcp://localhost:8786"}.get(value) or type(value)(value + 1)
             edited[section][name] = other
             params.write_text(yaml.safe_dump(edited))
             readers = {

@@ -122,12 +122,12 @@ def test_going_back_restores_without_running(project: Project):
     assert "Running stage" not in project.dvc("repro", "resize")
 
 
-@pytest.mark.parametrize("missing", ["cache", "lock", "shard", "manifest", "damaged"])
+@pytest.mark.parametrize("missing", ["cache", "lock", "shard", "manifest", "cut", "damaged"])
 def test_where_something_is_missing_the_work_is_done_in_full(missing: str, project: Project, tmp_path: Path):
     output = project.folder / "data" / "rgb"
     cache = project.folder / ".dvc" / "cache" / "files" / "md5"
     [shard] = output.glob("*.tar")
-    name = {"shard": shard, "damaged": shard, "manifest": output / "manifest.jsonl"}.get(missing)
+    name = {"shard": shard, "cut": shard, "damaged": shard, "manifest": output / "manifest.jsonl"}.get(missing)
     if missing == "cache":
         shutil.rmtree(cache)
     elif missing == "lock":
@@ -137,9 +137,14 @@ def test_where_something_is_missing_the_work_is_done_in_full(missing: str, proje
         content = cached.read_bytes()
         cached.chmod(0o644)
         cached.unlink()
-        if missing == "damaged":
+        if missing == "cut":
             cached.write_bytes(content[: len(content) // 2])
-    edit(project.folder / "data" / "mine", "add", 3, 5)
+        elif missing == "damaged":
+            cached.write_bytes(content[:600] + bytes([content[600] ^ 1]) + content[601:])
+    if missing == "damaged":
+        (project.folder / "data" / "mine" / "notes.txt").write_text("all shards stay the same")
+    else:
+        edit(project.folder / "data" / "mine", "add", 3, 5)
     project.dvc("repro", "resize")
     assert_as_from_scratch(project, tmp_path / "scratch")
 

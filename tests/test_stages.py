@@ -90,6 +90,31 @@ def test_rgba2rgb_composites_and_keeps_subfolders_and_every_name(tmp_path: Path)
     assert (read(tmp_path / "out" / "a.bmp.png") == (10, 20, 30)).all()
 
 
+@pytest.mark.parametrize("form", ["files", "shards"])
+def test_images_that_are_rgb_already_are_kept_as_they_are_and_resize_the_same(form: str, tmp_path: Path):
+    """A photograph gives the same small image as the PNG of its pixels."""
+    for folder in ("kept", "anew"):
+        (tmp_path / folder).mkdir()
+    for seed in range(3):
+        pixels = cv2.resize(np.random.default_rng(seed).integers(0, 256, (5, 4, 3), np.uint8), (60, 50))
+        photograph = cv2.imencode(".jpg", pixels)[1]
+        (tmp_path / "kept" / f"{seed}.jpg").write_bytes(photograph.tobytes())
+        cv2.imwrite(str(tmp_path / "anew" / f"{seed}.bmp"), cv2.imdecode(photograph, cv2.IMREAD_COLOR))
+    for folder in ("kept", "anew"):
+        rgb, small = tmp_path / f"{folder} rgb", tmp_path / f"{folder} small"
+        for stage, source, output in (("rgba2rgb", tmp_path / folder, rgb), ("resize", rgb, small)):
+            result = run_stage(stage, "--input", source, "--output", output, "--format", form)
+            assert (result.returncode, result.stderr) == (0, "")
+    if form == "files":
+        assert tree(tmp_path / "kept rgb") == tree(tmp_path / "kept")
+        assert [read(tmp_path / "kept small" / f"{seed}.jpg.png").tobytes() for seed in range(3)] == [
+            read(tmp_path / "anew small" / f"{seed}.bmp.png.png").tobytes() for seed in range(3)
+        ]
+    else:
+        arrays = [np.load(tmp_path / f"{folder} small" / "00000-of-00001.npy") for folder in ("kept", "anew")]
+        assert np.array_equal(*arrays)
+
+
 @pytest.mark.parametrize("stage", ["rgba2rgb", "resize"])
 def test_image_stages_give_the_same_bytes_each_time_and_lose_no_file(stage: str, pictures: Path, tmp_path: Path):
     (tmp_path / "out").mkdir()

@@ -45,6 +45,9 @@ class Colour(click.ParamType):
             self.fail(f"{value!r} is not black, white or #rrggbb (two hexadecimal digits a channel).", param, ctx)
 
 
+SCHEDULER = """Address of a Dask scheduler, tcp://HOST:8786 say, whose workers make the shards; empty for threads of
+this process. All must see the same files under the same paths, and have the same libraries."""
+
 SOURCE = click.Path(path_type=Path)  # a folder or an archive
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)

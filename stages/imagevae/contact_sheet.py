@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from imagevae.square import fit_square
 
 GREY = (128, 128, 128)
+TILE = 64  # width and height of a tile, in pixels
 
 
 Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 
 
-def contact_sheet(images: Images, columns: int | None = None, tile: int = 64) -> NDArray[np.uint8]:
+def contact_sheet(images: Images, columns: int | None = None, tile: int = TILE) -> NDArray[np.uint8]:
     """Lay images out in rows, in reading order.
 
     Args:

@@ -1,33 +1,35 @@
 """Converting a source of images into a folder of images or of shards, image by image, doing no work twice."""
 
 import errno
-import itertools
 import os
-import shutil
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import md5
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from imagevae.contact_sheet import contact_sheet, evenly_spaced
+from imagevae.cluster import on_cluster
+from imagevae.contact_sheet import GREY, TILE, contact_sheet, evenly_spaced
 from imagevae.errors import BadInput
-from imagevae.images import encode_png, quiet_decoders
+from imagevae.images import decode, encode_png, flatten, quiet_decoders
 from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
 from imagevae.output import new_folder, write_file
-from imagevae.reuse import Previous, find_previous, known_digests
+from imagevae.plain import file_name
+from imagevae.reuse import Previous, copy_whole, find_previous, known_digests
 from imagevae.shards import ArrayShard, TarShard, shard_count, shard_of
-from imagevae.sources import EXTENSIONS, Item, Listing, list_source, read_part, state
+from imagevae.sources import Item, Listing, list_source, read_part, state
+from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
 UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
@@ -40,13 +42,13 @@ class Recipe:
     """What an image stage does.
 
     Attributes:
-        convert: from the bytes of an image file to the image's size upright, (width, height), and the result, uint8
-            (height, width, 3), RGB. Raises BadInput for what is no image.
+        convert: from the bytes of an image file to the image's size upright, (width, height), and the bytes that become
+            of it: a PNG or JPEG file, or an array. Raises BadInput for what is no image.
         parameters: all that the result depends on besides those bytes and the code.
-        square: width and height of all results where they are equal, for shards of arrays; None for shards of PNGs.
+        square: width and height of all results where they are arrays, uint8 (square, square, 3), RGB; None for files.
     """
 
-    convert: Callable[[bytes], tuple[tuple[int, int], Pixels]]
+    convert: Callable[[bytes], tuple[tuple[int, int], bytes]]
     parameters: dict[str, object]
     square: int | None = None
 
@@ -59,7 +61,8 @@ class Result:
         name: path of the image inside its source.
         source: MD5 of its bytes.
         size: its width and height, upright, in pixels.
-        content: the bytes to write, of a PNG file or of an array; none where the image was rejected.
+        content: the bytes to write, of a file or of an array; none where the image was rejected.
+        digest: MD5 of the content.
         reason: why it was rejected, or nothing.
     """
 
@@ -67,50 +70,82 @@ class Result:
     source: str
     size: tuple[int, int] = (0, 0)
     content: bytes = b""
+    digest: str = ""
     reason: str = ""
 
 
 @dataclass
 class Written:
-    """What was written: for each name its file, the start and the size there; and the rejected names with reasons."""
+    """What was written: in the order of the names a file, the start and the size there; and what was rejected, why."""
 
-    places: dict[str, tuple[Path, int, int]]
-    rejected: dict[str, str]
+    places: list[tuple[str, int, int]] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """All that it takes to make one shard, here or on another machine.
+
+    Attributes:
+        file: where to write it.
+        items: its images, in their order.
+        recipe: what becomes of them.
+        previous: what may be taken from the last run.
+    """
+
+    file: Path
+    items: list[Item]
+    recipe: Recipe
+    previous: Previous
+
+
+@dataclass
+class Shard:
+    """What a shard holds, and by their names the images that were rejected, each with its digest and the reason."""
+
+    rows: list[Row] = field(default_factory=list)
+    rejected: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def convert_source(
-    source: Path, output: Path, recipe: Recipe, sharded: bool, max_rejected: float, sheet: Path | None
+    source: Path,
+    output: Path,
+    recipe: Recipe,
+    sharded: bool,
+    max_rejected: float,
+    sheet: Path | None,
+    scheduler: str = "",
 ) -> None:
     """Convert each image of a source.
 
     Args:
         source: folder or archive, see `list_source`.
-        output: folder for a PNG file for each image, at the same place; or for shards and their manifest.
+        output: folder for a file for each image, at the same place; or for shards and their manifest.
         sharded: whether to write shards. As a stage of DVC, this reuses what the last run left in DVC's cache.
         max_rejected: share of the images that may be unusable; they are left out and listed on stderr.
         sheet: PNG file for a contact sheet of the results, or None.
+        scheduler: address of a Dask scheduler whose workers are to make the shards; empty for threads of this process.
 
     Raises:
-        BadInput: no images, too many that can't be used, one that can't be read or that changes meanwhile, or two
-            folders of which one lies in the other.
+        BadInput: no images, too many that can't be used, one that can't be read or that changes meanwhile, two folders
+            of which one lies in the other, or no cluster.
         OSError: the output can't be written, or the disk is full.
         In both cases nothing is written.
     """
     refuse_nested(source, output)
-    cv2.setNumThreads(1)  # the images are what is done in parallel
+    if scheduler and not sharded:
+        raise BadInput("--scheduler: a cluster makes shards; add --format shards")
     before = state(source)
-    listing = list_source(source)
+    listing = list_source(source.absolute() if scheduler else source)
     with quiet_decoders(), new_folder(output) as folder:
         if sharded:
-            written = write_shards(listing, source, output, folder, recipe)
+            written = write_shards(listing, source, output, folder.absolute(), recipe, scheduler)
         else:
             written = write_files(listing, folder, recipe)
         if state(source) != before:  # DVC takes the source as it is in the end for what was read
             raise BadInput(f"{source}: changed while the stage was running; run it again")
         report(listing, written.rejected, max_rejected, source)
-        names = sorted(written.places)
-        shown = [written.places[names[pick]] for pick in evenly_spaced(len(names), 64)]
-        tiles = [read_pixels(place, recipe.square) for place in shown]
+        tiles = read_tiles(folder, written, recipe.square) if sheet else []
     if sheet:
         write_file(sheet, encode_png(contact_sheet(tiles)))
 
@@ -122,55 +157,75 @@ def refuse_nested(source: Path, output: Path) -> None:
 
 
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
-    """Write each result as a PNG file at the place of its image."""
-    written = Written({}, dict(listing.rejected))
-    for result in convert_items(listing.items, recipe, Previous()):
-        if result.reason:
-            written.rejected[result.name] = result.reason
-            continue
-        file = folder / png_name(result.name)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(result.content)
-        except OSError as error:
-            if error.errno not in UNFIT_NAME:
-                raise
-            written.rejected[result.name] = f"no file of its name can be written ({error.strerror}); use shards"
-            continue
-        written.places[result.name] = (file, 0, len(result.content))
+    """Write each result as a file at the place of its image."""
+    written = Written(rejected=dict(listing.rejected))
+    with tqdm(total=len(listing.items), unit="image", disable=None) as bar:
+        for result in convert_items(listing.items, recipe, Previous(), cores()):
+            bar.update()
+            if result.reason:
+                written.rejected[result.name] = result.reason
+                continue
+            name = file_name(result.name, result.content)
+            try:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(result.content)
+            except OSError as error:
+                if error.errno not in UNFIT_NAME:
+                    raise
+                written.rejected[result.name] = f"no file of its name can be written ({error.strerror}); use shards"
+                continue
+            written.places.append((name, 0, len(result.content)))
     return written
 
 
-def write_shards(listing: Listing, source: Path, output: Path, folder: Path, recipe: Recipe) -> Written:
+def write_shards(listing: Listing, source: Path, output: Path, folder: Path, recipe: Recipe, scheduler: str) -> Written:
     """Write shards and a manifest; take from the last run what would be the same."""
     facts = {**recipe.parameters, "code": code_digest()}
     previous = find_previous(output, facts)
     unknown = any(item.digest is None for item in listing.items)
     digests = known_digests(source) if previous.images and unknown and source.is_dir() else {}
-    items = [replace(item, digest=item.digest or digests.get(item.name)) for item in listing.items]
+    items = [replace(item, digest=digests.get(item.name)) for item in listing.items] if digests else listing.items
     shards = plan_shards(items, "npy" if recipe.square else "tar")
-    same = {
+    copied = copy_same(shards, previous, folder)
+    work = [
+        ShardWork(folder / name, members, recipe, previous.of(item.digest for item in members))
+        for name, members in shards.items()
+        if name not in copied
+    ]
+    rows = [row for name in copied for row in previous.shards[name]]
+    rejected = {name: ("", reason) for name, reason in listing.rejected.items()}
+    for shard in make_shards(work, scheduler):
+        rows += shard.rows
+        rejected |= shard.rejected
+    rows.sort(key=lambda row: row.name)
+    write_manifest(folder / MANIFEST, Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside))
+    places = [(row.file, row.start, row.size) for row in rows]
+    return Written(places, {name: reason for name, (_, reason) in rejected.items()})
+
+
+def copy_same(shards: dict[str, list[Item]], previous: Previous, folder: Path) -> set[str]:
+    """Copy from DVC's cache the shards whose images are those of the last run, and give their names."""
+    same = [
         name
         for name, members in shards.items()
         if name in previous.shards
         and [(row.name, row.source) for row in previous.shards[name]] == [(item.name, item.digest) for item in members]
-    }
-    todo = [item for name, members in shards.items() if name not in same for item in members]
-    rows: list[Row] = []
-    rejected: dict[str, tuple[str, str]] = {name: ("", reason) for name, reason in listing.rejected.items()}
-    with closing(convert_items(todo, recipe, previous)) as results:
-        for name, members in shards.items():
-            if name in same:
-                shutil.copyfile(previous.files[name], folder / name)
-                rows += previous.shards[name]
-                continue
-            done = itertools.islice(results, len(members))
-            rows += write_shard(folder / name, done, recipe.square, rejected)
-    rows.sort(key=lambda row: row.name)
-    manifest = Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside)
-    write_manifest(folder / MANIFEST, manifest)
-    places = {row.name: (folder / row.file, row.start, row.size) for row in rows}
-    return Written(places, {name: reason for name, (_, reason) in rejected.items()})
+    ]
+    with ThreadPoolExecutor(cores()) as pool:
+        whole = pool.map(lambda name: copy_whole(previous.files[name], folder / name), same)
+        return {name for name, copied in zip(same, whole, strict=True) if copied}
+
+
+def make_shards(work: list[ShardWork], scheduler: str) -> Iterator[Shard]:
+    """Make the shards that are left to make: on a cluster in any order, or here, one by one, each in threads."""
+    with tqdm(total=sum(len(one.items) for one in work), unit="image", disable=None) as bar:
+        if not scheduler:
+            for one in work:
+                yield write_shard(one, cores(), bar.update)
+            return
+        for one, shard in on_cluster(scheduler, partial(write_same_shard, LOADED), work):
+            bar.update(len(one.items))
+            yield shard
 
 
 def plan_shards(items: list[Item], kind: str) -> dict[str, list[Item]]:
@@ -183,22 +238,27 @@ def plan_shards(items: list[Item], kind: str) -> dict[str, list[Item]]:
     return shards
 
 
-def write_shard(
-    file: Path, results: Iterable[Result], square: int | None, rejected: dict[str, tuple[str, str]]
-) -> list[Row]:
-    """Write a shard and give its rows; images that were rejected are added to `rejected`."""
-    rows: list[Row] = []
-    with file.open("wb") as opened:
-        shard = ArrayShard(opened, square) if square else TarShard(opened)
+def write_shard(work: ShardWork, threads: int = 1, progress: Callable[[], object] = lambda: None) -> Shard:
+    """Make a shard, in the same bytes wherever and by however many threads it is made."""
+    square, done = work.recipe.square, Shard()
+    results = convert_items(work.items, work.recipe, work.previous, threads)
+    with work.file.open("wb") as opened, closing(results):
+        file = ArrayShard(opened, square) if square else TarShard(opened)
         for result in results:
+            progress()
             if result.reason:
-                rejected[result.name] = (result.source, result.reason)
+                done.rejected[result.name] = (result.source, result.reason)
                 continue
-            start = shard.add(png_name(result.name), result.content)
-            digest, size = md5(result.content).hexdigest(), len(result.content)
-            rows.append(Row(result.name, result.source, *result.size, digest, file.name, len(rows), start, size))
-        shard.close()
-    return rows
+            name = "" if square else file_name(result.name, result.content)
+            start, size = file.add(name, result.content), len(result.content)
+            image = result.name, result.source, *result.size, result.digest
+            done.rows.append(Row(*image, work.file.name, len(done.rows), start, size))
+        file.close()
+    return done
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def code_digest() -> str:
@@ -206,18 +266,33 @@ def code_digest() -> str:
     here = Path(__file__).resolve().parents[1]
     files = {Path(getattr(module, "__file__", None) or "").resolve() for module in list(sys.modules.values())}
     code = b"".join(md5(file.read_bytes()).digest() for file in sorted(files) if here in file.parents)
-    libraries = [version(name) for name in ("opencv-python-headless", "pillow", "numpy")]
-    return md5(code + " ".join(libraries).encode()).hexdigest()
+    return md5(code + " ".join(LIBRARIES).encode()).hexdigest()
 
 
-def convert_items(items: list[Item], recipe: Recipe, previous: Previous) -> Generator[Result, None, None]:
+LIBRARIES = cv2.version.opencv_version, PIL.__version__, np.__version__
+
+# Workers of a cluster live long, and run the code as it was when they loaded it.
+LOADED = *LIBRARIES, *sorted(md5(file.read_bytes()).hexdigest() for file in Path(__file__).parent.glob("*.py"))
+
+
+def write_same_shard(loaded: tuple[str, ...], work: ShardWork) -> Shard:
+    """On a worker: make a shard, if by the same code and libraries.
+
+    Raises:
+        BadInput: they are not the same.
+    """
+    if loaded != LOADED:
+        names = f"OpenCV {LIBRARIES[0]}, Pillow {LIBRARIES[1]}, NumPy {LIBRARIES[2]}"
+        raise BadInput(f"--scheduler: a worker has loaded other code than this process, or other libraries ({names})")
+    with quiet_decoders():
+        return write_shard(work)
+
+
+def convert_items(items: list[Item], recipe: Recipe, previous: Previous, threads: int) -> Generator[Result, None, None]:
     """Convert images in threads, and give the results in the order of the images."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    bar = tqdm(total=len(items), unit="image", disable=None)
-    with ThreadPoolExecutor(workers) as pool, bar:
-        for result in in_order(pool, lambda item: convert_item(item, recipe, previous), items, ahead=4 * workers):
-            bar.update()
-            yield result
+    cv2.setNumThreads(1)  # the images are what is done in parallel
+    with ThreadPoolExecutor(threads) as pool:
+        yield from in_order(pool, partial(convert_item, recipe=recipe, previous=previous), items, ahead=4 * threads)
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
@@ -251,10 +326,10 @@ def convert_item(item: Item, recipe: Recipe, previous: Previous) -> Result:
     if not item.digest and (reused := reuse(item.name, digest, previous)):
         return reused
     try:
-        size, pixels = recipe.convert(data)
+        size, content = recipe.convert(data)
     except BadInput as error:
         return Result(item.name, digest, reason=str(error))
-    return Result(item.name, digest, size, pixels.tobytes() if recipe.square else encode_png(pixels))
+    return Result(item.name, digest, size, content, digest if content is data else md5(content).hexdigest())
 
 
 def reuse(name: str, digest: str, previous: Previous) -> Result | None:
@@ -270,7 +345,7 @@ def reuse(name: str, digest: str, previous: Previous) -> Result | None:
         return None
     if md5(content).hexdigest() != row.result:
         return None
-    return Result(name, digest, (row.width, row.height), content)
+    return Result(name, digest, (row.width, row.height), content, row.result)
 
 
 def report(listing: Listing, rejected: dict[str, str], max_rejected: float, source: Path) -> None:
@@ -294,19 +369,19 @@ def report(listing: Listing, rejected: dict[str, str], max_rejected: float, sour
         )
 
 
-def read_pixels(place: tuple[Path, int, int], square: int | None) -> Pixels:
-    content = read_part(*place)
-    if square:
-        return np.frombuffer(content, np.uint8).reshape(square, square, 3)
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+def read_tiles(folder: Path, written: Written, square: int | None) -> list[Pixels]:
+    """A choice of the results; one that was taken over as it was, and can't be decoded, is left out."""
 
+    def read(pick: int) -> Pixels | None:
+        file, start, size = written.places[pick]
+        content = read_part(folder / file, start, size)
+        if square:
+            return np.frombuffer(content, np.uint8).reshape(square, square, 3)
+        try:
+            return fit_square(flatten(decode(content), GREY), TILE, "pad", GREY)
+        except BadInput:
+            return None
 
-def png_name(name: str) -> str:
-    """The name of the PNG that an image becomes: a.png stays, a.jpg becomes a.jpg.png.
-
-    No two images share a result: a name is kept only where it ends in .png and in no other image extension before,
-    so that what is appended to another name can't meet it.
-    """
-    stem, extension = os.path.splitext(name)
-    kept = extension.lower() == ".png" and os.path.splitext(stem)[1].lower() not in EXTENSIONS
-    return name if kept else f"{name}.png"
+    with ThreadPoolExecutor(cores()) as pool:
+        tiles = pool.map(read, evenly_spaced(len(written.places), 64))
+        return [tile for tile in tiles if tile is not None]

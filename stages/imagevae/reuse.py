@@ -6,7 +6,9 @@ nothing to reuse and the stage does its full work.
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import md5
 from pathlib import Path
 
 import yaml
@@ -30,6 +32,15 @@ class Previous:
     images: dict[str, Row] = field(default_factory=dict)
     shards: dict[str, list[Row]] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+
+    def of(self, digests: Iterable[str | None]) -> "Previous":
+        """What concerns source images of these digests; everything where one of them is not known yet."""
+        wanted = {digest or "" for digest in digests}
+        if "" in wanted:
+            return self
+        images = {digest: self.images[digest] for digest in wanted & self.images.keys()}
+        rejected = {digest: self.rejected[digest] for digest in wanted & self.rejected.keys()}
+        return Previous({row.file: self.files[row.file] for row in images.values()}, images, {}, rejected)
 
 
 def find_previous(output: Path, recipe: dict[str, object]) -> Previous:
@@ -66,13 +77,13 @@ def _cached_files(output: Path) -> dict[str, Path]:
     root, address = Path(os.environ["DVC_ROOT"]), os.environ["DVC_STAGE"]
     folder, _, name = address.rpartition(":")
     lock = yaml.load((root / (folder or "dvc.yaml")).with_name("dvc.lock").read_bytes(), _Loader)
-    [digest] = [out["md5"] for out in lock["stages"][name]["outs"] if out["path"] == output.as_posix()]
+    [folder_digest] = [out["md5"] for out in lock["stages"][name]["outs"] if out["path"] == output.as_posix()]
     cache = _cache(root)
 
-    def place(md5: str) -> Path:
-        return cache / md5[:2] / md5[2:]
+    def place(digest: str) -> Path:
+        return cache / digest[:2] / digest[2:]
 
-    return {entry["relpath"]: place(entry["md5"]) for entry in json.loads(place(digest).read_bytes())}
+    return {entry["relpath"]: place(entry["md5"]) for entry in json.loads(place(folder_digest).read_bytes())}
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,6 +94,19 @@ def _cache(root: Path) -> Path:
 
     folder = Config(dvc_dir=str(root / ".dvc"))["cache"].get("dir")
     return Path(folder or root / ".dvc" / "cache") / "files" / "md5"
+
+
+def copy_whole(cached: Path, file: Path) -> bool:
+    """Copy a file of DVC's cache, and tell whether it is whole: there it is named by the MD5 of its content."""
+    digest = md5()
+    try:
+        with cached.open("rb") as source, file.open("wb") as target:
+            while block := source.read(2**20):
+                digest.update(block)
+                target.write(block)
+    except FileNotFoundError:
+        return False
+    return digest.hexdigest() == cached.parent.name + cached.name
 
 
 def known_digests(folder: Path) -> dict[str, str]:

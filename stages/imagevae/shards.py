@@ -1,6 +1,5 @@
 """Many images in few files: tar shards of encoded images, NumPy shards of equal squares."""
 
-import io
 import math
 import tarfile
 from hashlib import blake2b
@@ -33,17 +32,23 @@ class TarShard:
 
     def __init__(self, file: BinaryIO):
         self.file = file
-        self.tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)
 
     def add(self, name: str, content: bytes) -> int:
         """Append a file, and tell where in the archive its content starts."""
         info = tarfile.TarInfo(name)
         info.size = len(content)
-        self.tar.addfile(info, io.BytesIO(content))
-        return self.file.tell() - math.ceil(len(content) / tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        self.file.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        start = self.file.tell()
+        self.file.write(content)
+        self._fill(tarfile.BLOCKSIZE)
+        return start
 
     def close(self) -> None:
-        self.tar.close()
+        self.file.write(bytes(2 * tarfile.BLOCKSIZE))
+        self._fill(tarfile.RECORDSIZE)
+
+    def _fill(self, size: int) -> None:
+        self.file.write(bytes(-self.file.tell() % size))
 
 
 class ArrayShard:
