@@ -48,7 +48,7 @@ class Checkpoint:
             OSError: it can't be written, or the disk is full; the last state is still there then.
         """
         content = io.BytesIO()
-        np.savez(content, key=np.array(self.key), **state)
+        np.savez(content, allow_pickle=False, key=np.array(self.key), **state)
         write_file(self.file, content.getvalue())
 
     def remove(self) -> None:
@@ -69,7 +69,7 @@ def training_key(parameters: Any, data: Iterable[NDArray]) -> str:
         if here in file.parents:
             digest.update(file.read_bytes())
     for part in data:
-        digest.update(np.ascontiguousarray(part))
+        digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 

@@ -284,8 +284,7 @@ def write_same_shard(loaded: tuple[str, ...], work: ShardWork) -> Shard:
     if loaded != LOADED:
         names = f"OpenCV {LIBRARIES[0]}, Pillow {LIBRARIES[1]}, NumPy {LIBRARIES[2]}"
         raise BadInput(f"--scheduler: a worker has loaded other code than this process, or other libraries ({names})")
-    with quiet_decoders():
-        return write_shard(work)
+    return write_shard(work)
 
 
 def convert_items(items: list[Item], recipe: Recipe, previous: Previous, threads: int) -> Generator[Result, None, None]:

@@ -4,13 +4,10 @@ import os
 import zlib
 from collections.abc import Iterator
 
-from imagevae.images import orientation
+from imagevae.images import JPEG, MAX_PIXELS, PNG, orientation
 from imagevae.sources import EXTENSIONS
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 JPEG_EXTENSIONS = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
-
-MAX_PIXELS = 2**27  # what claims to be larger is left to the decoder to judge
 
 
 def rgb_size(data: bytes) -> tuple[int, int] | None:
@@ -21,7 +18,7 @@ def rgb_size(data: bytes) -> tuple[int, int] | None:
     Returns:
         (width, height), or None for all other files, those that are cut short or have a wrong checksum among them.
     """
-    size = _png_size(data) if data[:8] == PNG else _jpeg_size(data) if data[:3] == JPEG else None
+    size = _png_size(data) if data[:8] == PNG else _jpeg_size(data) if data[:2] == JPEG else None
     return size if size and 0 < size[0] * size[1] <= MAX_PIXELS else None
 
 

@@ -1,5 +1,6 @@
 """Distributions of the latents, to draw new images from and to measure the likelihood with."""
 
+import itertools
 import math
 from typing import Any, Protocol
 
@@ -162,7 +163,7 @@ class FlowPrior(keras.Model):
         self,
         x: KerasTensor = None,
         y: None = None,
-        y_pred: tuple[KerasTensor, KerasTensor] = (),
+        y_pred: tuple[KerasTensor, ...] = (),
         sample_weight: None = None,
         training: bool = True,
     ) -> KerasTensor:
@@ -189,7 +190,7 @@ class FlowPrior(keras.Model):
         """
         scale = ops.convert_to_numpy(self.scale)
         points = (z - ops.convert_to_numpy(self.shift)) / scale
-        directions = np.random.default_rng(0).choice(np.float32([-1, 1]), (PROBES, *z.shape))
+        directions = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (PROBES, *z.shape))
         change = np.zeros(len(z))
         for start, end in reversed(_intervals()):
             width = end - start
@@ -213,7 +214,7 @@ class FlowPrior(keras.Model):
 
 def _intervals() -> list[tuple[float, float]]:
     times = np.linspace(0, 1, STEPS + 1)
-    return list(zip(times[:-1], times[1:], strict=True))
+    return list(itertools.pairwise(times))
 
 
 def build_velocity(latent_dim: int, width: int, blocks: int, dropout: float, seed: int) -> keras.Model:
@@ -233,4 +234,6 @@ def build_velocity(latent_dim: int, width: int, blocks: int, dropout: float, see
         hidden = layers.LayerNormalization(center=False, scale=False)(state) * (1 + scale) + shift
         hidden = layers.Dropout(dropout, seed=next(seeds))(dense(2 * width, "silu")(hidden))
         state = state + dense(width, zero=True)(hidden)
-    return keras.Model([points, time], dense(latent_dim, zero=True)(layers.LayerNormalization()(state)), name="velocity")
+    return keras.Model(
+        [points, time], dense(latent_dim, zero=True)(layers.LayerNormalization()(state)), name="velocity"
+    )

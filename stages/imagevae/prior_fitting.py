@@ -56,7 +56,7 @@ def encode_all(model: VAE, images: Images, file: Path) -> NDArray[np.float32]:
 def draw(latents: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """One z for each row of z_mean and z_log_sigma, (n, latent_dim)."""
     noise = np.random.default_rng(seed).standard_normal((len(latents), latents.shape[2]), np.float32)
-    return latents[:, 0] + np.exp(latents[:, 1]) * noise
+    return np.asarray(latents[:, 0] + np.exp(latents[:, 1]) * noise, np.float32)
 
 
 def fit_priors(

@@ -57,7 +57,7 @@ class VAE(keras.Model):
         **keywords: Any,
     ):
         super().__init__(name=name, **keywords)
-        self.settings = dict(
+        self.settings: dict[str, Any] = dict(
             size=size,
             latent_dim=latent_dim,
             width=width,
@@ -101,7 +101,7 @@ class VAE(keras.Model):
         for name in ("size", "network", "latent_dim", "width"):
             if self.settings[name] != other.settings[name]:
                 raise BadInput(
-                    f"{file}: {name} is {other.settings[name]} there, but {self.settings[name]} here; they must be equal"
+                    f"{file}: {name} is {other.settings[name]} there, but {self.settings[name]} here; they must agree"
                 )
         for name in ("encoder", "decoder"):
             getattr(self, name).set_weights(getattr(other, name).get_weights())
