@@ -15,7 +15,7 @@ from imagevae import command
 @click.option(
     "--checkpoint",
     type=command.FOLDER,
-    help="Folder for the state of an unfinished training, which the same command goes on with; beside OUTPUT by default.",
+    help="Folder for the state of a training that was cut off, to go on from; by default beside OUTPUT.",
 )
 @click.option("--init", type=command.FILE, help="Model of the same network to start from, instead of at random.")
 @click.option(

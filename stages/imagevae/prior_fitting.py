@@ -26,7 +26,7 @@ LEARNING_RATE = 0.002
 COMPONENTS = (1, 4, 16)
 MIXTURE_LATENTS = 20_000  # more would cost more than they tell
 ACTIVE = 0.01  # variance of z_mean over images above which a unit counts as active (Burda et al. 2016, section 5.2)
-JUDGES = 1_000  # held-out latents that the distributions are compared on
+JUDGES = 500  # held-out latents that the distributions are compared on
 
 
 @dataclass(frozen=True)
