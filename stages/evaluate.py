@@ -66,7 +66,7 @@ def main(
     from imagevae.dataset import read_squares, split
     from imagevae.errors import BadInput
     from imagevae.factors import read_factors
-    from imagevae.features import network_of, random_network
+    from imagevae.features import is_empty, network_of, random_network
     from imagevae.images import encode_png
     from imagevae.looking import kl_table, sheets
     from imagevae.output import new_folder, write_file
@@ -83,7 +83,7 @@ def main(
     known = all_images.some(compared, seed)
     values = read_factors(factors, known.names.tolist()) if factors else None
     judges = {"random": [random_network(model.size, seed + number) for number in range(networks)]}
-    if features and (not features.is_file() or features.stat().st_size):
+    if features and not is_empty(features):
         judges[features.stem] = [network_of(features, features_range)]
 
     sets = evaluation.choose(training, held_out, sampled, compared, seed)

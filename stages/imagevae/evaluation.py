@@ -18,7 +18,7 @@ from imagevae.features import Network, features
 from imagevae.intervals import Figure
 from imagevae.latents import active
 from imagevae.likelihood import kl_per_unit
-from imagevae.memorisation import cells, closer_than_rare, copying, nearest, thumbnails
+from imagevae.memorisation import cells, copying, memorised, nearest, thumbnails
 from imagevae.neighbours import fidelity
 from imagevae.vae import VAE
 
@@ -187,7 +187,7 @@ def memorisation_section(sets: Sets, near: Mapping[str, Neighbours], rebuilt: Pi
 
     def test(images: Pictures, distances: NDArray, held: Pictures, of_held: NDArray) -> tuple[Figure, Figure]:
         where = cells(vectors, thumbnails(held), thumbnails(images), seed)
-        return intervals.share(closer_than_rare(distances, of_held)), copying(distances, of_held, where)
+        return memorised(distances, of_held), copying(distances, of_held, where)
 
     found = {
         "samples": test(sets.samples, near["samples"].distance, sets.held_out, distance),

@@ -71,6 +71,12 @@ def random_network(size: int, seed: int) -> Network:
     return Network(size, 64, _compiled(keras.Model(image, layers.Concatenate()(means))))
 
 
+def is_empty(file: Path) -> bool:
+    """Whether a file stands for no network."""
+    with file.open("rb") as content:
+        return not content.read(1)
+
+
 def network_of(file: Path, pixel_range: str) -> Network:
     """The network in a Keras (.keras) or ONNX (.onnx) file.
 
@@ -82,10 +88,11 @@ def network_of(file: Path, pixel_range: str) -> Network:
         pixel_range: one of RANGES, what the network wants.
 
     Raises:
-        BadInput: no such file, not a network of images, or onnxruntime is needed and missing.
+        BadInput: not a network of images, or onnxruntime is needed and missing.
+        OSError: the file can't be read.
     """
-    if not file.is_file() or file.suffix not in (".keras", ".onnx"):
-        raise BadInput(f"{file}: no such network; --features wants a file in Keras's format, .keras, or ONNX, .onnx")
+    if file.suffix not in (".keras", ".onnx"):
+        raise BadInput(f"{file}: --features wants a network in Keras's format, .keras, or in ONNX, .onnx")
     try:
         shape, run = _open_keras(file) if file.suffix == ".keras" else _open_onnx(file)
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
@@ -118,7 +125,7 @@ def _open_onnx(file: Path) -> tuple[tuple, Run]:
     try:
         import onnxruntime
     except ImportError:
-        raise BadInput(f"{file}: networks in ONNX need onnxruntime, pip install onnxruntime") from None
+        raise BadInput(f"{file}: networks in ONNX need onnxruntime: pip install -r requirements-onnx.txt") from None
     session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     kind = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16}.get(entry.type, np.float32)

@@ -34,16 +34,18 @@ def standard_error(values: NDArray) -> float:
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
 
 
-def share(hits: NDArray) -> Figure:
+def share(hits: NDArray, against: int | None = None) -> Figure:
     """The share of independent images for which something is true, by Wilson's score interval (Wilson 1927).
 
     Args:
         hits: (n,), booleans, or shares of several judges between 0 and 1, for which the interval is wider than need be.
+        against: size m of another sample that what counts as true was estimated from; it adds to the
+            variance what an equal share of that sample would, so that nm / (n + m) images count.
     """
-    p, n = float(np.mean(hits)), len(hits)
+    p, n = float(np.mean(hits)), len(hits) if against is None else len(hits) * against / (len(hits) + against)
     centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     reach = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return Figure(p, min(p, centre - reach), max(p, centre + reach), n)
+    return Figure(p, min(p, centre - reach), max(p, centre + reach), len(hits))
 
 
 def bootstrap(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, resamples: int = 100) -> Figure:

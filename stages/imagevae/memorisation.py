@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from tqdm import tqdm
 
 from imagevae.dataset import Images
-from imagevae.intervals import Figure, normal
+from imagevae.intervals import Figure, normal, share
 from imagevae.square import resample
 
 BLOCK = 1024
@@ -36,13 +36,13 @@ def nearest(queries: NDArray[np.float32], training: Images) -> tuple[NDArray[np.
     return distance, index
 
 
-def closer_than_rare(distance: NDArray, held_out: NDArray) -> NDArray[np.bool_]:
-    """Which images are closer to a training image than all but 5% of the held-out images are; expected of 5%.
+def memorised(distance: NDArray, held_out: NDArray) -> Figure:
+    """Share of images that are closer to a training image than all but 5% of the held-out images are; expected are 5%.
 
     Args:
         distance, held_out: (m,), (n,), distances to the nearest training image.
     """
-    return distance < np.quantile(held_out, RARE)
+    return share(distance < np.quantile(held_out, RARE), against=len(held_out))
 
 
 class Cells(NamedTuple):

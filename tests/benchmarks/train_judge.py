@@ -2,8 +2,8 @@
 
     python tests/benchmarks/train_judge.py judge.keras
 
-It learns the six factors of 6,000 robots of 64x64 pixels drawn with a seed of its own, and prints its accuracies on 600 others. Its
-output are the 256 features before the last layer.
+It learns the six factors of 6,000 robots of 64x64 pixels, drawn with a seed of its own, and prints its accuracies on
+600 others. Its output are the 256 features before the last layer.
 """
 
 import sys
