@@ -37,7 +37,7 @@ from imagevae import command
     help="Pixels that this network wants: 0 to 255, 0 to 1, -1 to 1, or ImageNet's mean and deviation taken out.",
 )
 @click.option("--networks", type=click.IntRange(1, 100), default=3, help="Random networks that compare samples.")
-@click.option("--compared", type=click.IntRange(1, 20_000), default=2000, help="Images of a kind that are compared.")
+@click.option("--compared", type=click.IntRange(10, 20_000), default=2000, help="Images of a kind that are compared.")
 @click.option("--bounded", type=click.IntRange(1, 100_000), default=500, help="Images of a kind for the likelihood.")
 @click.option("--draws", type=click.IntRange(1, 10_000), default=16, help="Latents drawn for each image's likelihood.")
 @click.option("--seed", type=command.SEED, default=0, help="Seed of the choice of images, of draws and of networks.")
@@ -80,6 +80,11 @@ def main(
                 f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
             )
     training, held_out = split(all_images, model.held_out, images)
+    if min(len(held_out), len(sampled)) < 2:
+        raise BadInput(
+            f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
+            "so add images or samples"
+        )
     known = all_images.some(compared, seed)
     values = read_factors(factors, known.names.tolist()) if factors else None
     judges = {"random": [random_network(model.size, seed + number) for number in range(networks)]}

@@ -33,6 +33,7 @@ class LogWeights(keras.Model):
     def __init__(self, model: VAE, log_prior: LogDensity):
         super().__init__()
         self.model, self.log_prior = model, log_prior
+        self.built = True
 
     def call(self, inputs: tuple[KerasTensor, ...]) -> tuple[KerasTensor, KerasTensor]:
         images, z_mean, z_log_sigma, noise = inputs

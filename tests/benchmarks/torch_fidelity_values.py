@@ -2,8 +2,8 @@
 
     pip install --no-deps torch-fidelity==0.4.0 && python tests/benchmarks/torch_fidelity_values.py
 
-The arithmetic of its FID and KID is in NumPy; torch, which its modules import for extracting features, is replaced by an
-empty module, so that gigabytes need not be installed.
+The arithmetic of its FID and KID is in NumPy; torch, which its modules import for extracting features, is replaced by
+an empty module, so that gigabytes need not be installed.
 """
 
 import json

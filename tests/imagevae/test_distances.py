@@ -1,4 +1,4 @@
-"""Distances between sets of vectors: agreement with reference implementations, floors, order, and that intervals hold."""
+"""Distances between sets of vectors: agreement with reference implementations, floors, order, intervals."""
 
 import json
 from pathlib import Path
