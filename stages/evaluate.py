@@ -1,6 +1,8 @@
-"""Measure a trained model on the images that its training held out, and show what it makes of them."""
+"""Measure a trained model and its samples against the images that its training held out.
 
-import json
+Each figure comes with its sample size and a 95% interval, and with the values that tell what it is worth.
+"""
+
 from pathlib import Path
 
 import click
@@ -13,9 +15,32 @@ from imagevae import command
 @click.option("--images", type=command.FOLDER, required=True, help="Folder of the images that it was trained on.")
 @click.option("--samples", type=command.FOLDER, required=True, help="Folder of the model's samples.")
 @click.option("--output", type=command.FILE, required=True, help="JSON file for the metrics.")
-@click.option("--pictures", type=command.FOLDER, help="Folder for pictures of reconstructions and of samples.")
-@click.option("--draws", type=click.IntRange(1, 1000), default=4, help="Latents drawn for each image's ELBO.")
-@click.option("--seed", type=command.SEED, default=0, help="Seed of these draws.")
+@click.option(
+    "--pictures",
+    type=command.FOLDER,
+    help="Folder for pictures of reconstructions, samples and suspected copies, and for the KL divergence per unit.",
+)
+@click.option(
+    "--factors",
+    type=command.FILE,
+    help="CSV file of the factors that images were made from: names in a column `file`. An empty one stands for none.",
+)
+@click.option(
+    "--features",
+    type=command.FILE,
+    help="Network, .keras or .onnx, to compare samples by its features too. An empty one stands for none.",
+)
+@click.option(
+    "--features_range",
+    type=click.Choice(["levels", "unit", "symmetric", "imagenet"]),
+    default="levels",
+    help="Pixels that this network wants: 0 to 255, 0 to 1, -1 to 1, or ImageNet's mean and deviation taken out.",
+)
+@click.option("--networks", type=click.IntRange(1, 100), default=3, help="Random networks that compare samples.")
+@click.option("--compared", type=click.IntRange(10, 20_000), default=2000, help="Images of a kind that are compared.")
+@click.option("--bounded", type=click.IntRange(1, 100_000), default=500, help="Images of a kind for the likelihood.")
+@click.option("--draws", type=click.IntRange(1, 10_000), default=16, help="Latents drawn for each image's likelihood.")
+@click.option("--seed", type=command.SEED, default=0, help="Seed of the choice of images, of draws and of networks.")
 @click.option("--shown", type=click.IntRange(1, 1000), default=36, help="Images of a kind in each picture.")
 def main(
     model_file: Path,
@@ -23,20 +48,29 @@ def main(
     samples: Path,
     output: Path,
     pictures: Path | None,
+    factors: Path | None,
+    features: Path | None,
+    features_range: str,
+    networks: int,
+    compared: int,
+    bounded: int,
     draws: int,
     seed: int,
     shown: int,
 ) -> None:
     from imagevae.backend import start_keras
-    from imagevae.dataset import read_squares, split
-    from imagevae.errors import BadInput
 
     start_keras(seed)
+    from imagevae import evaluation
     from imagevae.archive import load_model
-    from imagevae.contact_sheet import evenly_spaced, side_by_side
-    from imagevae.evaluation import measure
+    from imagevae.dataset import read_squares, split
+    from imagevae.errors import BadInput
+    from imagevae.factors import read_factors
+    from imagevae.features import is_empty, network_of, random_network
     from imagevae.images import encode_png
+    from imagevae.looking import kl_table, sheets
     from imagevae.output import new_folder, write_file
+    from imagevae.summary import headlines, summary
 
     model = load_model(model_file)
     all_images, sampled = read_squares(images), read_squares(samples)
@@ -46,15 +80,40 @@ def main(
                 f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
             )
     training, held_out = split(all_images, model.held_out, images)
-    metrics, reconstructions = measure(model, held_out, draws, seed)
+    if min(len(held_out), len(sampled)) < 2:
+        raise BadInput(
+            f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
+            "so add images or samples"
+        )
+    known = all_images.some(compared, seed)
+    values = read_factors(factors, known.names.tolist()) if factors else None
+    judges = {"random": [random_network(model.size, seed + number) for number in range(networks)]}
+    if features and not is_empty(features):
+        if features.stem in judges:
+            raise BadInput(f"{features}: {features.stem} is what the random networks are called; rename the file")
+        judges[features.stem] = [network_of(features, features_range)]
+
+    sets = evaluation.choose(training, held_out, sampled, compared, seed)
+    posterior = evaluation.encode(model, sets.held_out)
+    rebuilt = evaluation.reconstruct(model, posterior)
+    near = evaluation.nearest_training_images(
+        training, {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}
+    )
+    sections = {
+        "likelihood": evaluation.likelihood_section(model, sets, bounded, draws, seed),
+        "reconstruction": evaluation.reconstruction_section(
+            sets.held_out, {"model": rebuilt, **evaluation.baselines(sets, near["held_out"])}
+        ),
+        **{f"{name}_features": evaluation.comparison_section(several, sets, seed) for name, several in judges.items()},
+        "memorisation": evaluation.memorisation_section(sets, near, rebuilt, seed),
+        "latents": evaluation.latents_section(model, sets.held_out, known, values, seed),
+    }
     if pictures:
-        picks, real, drawn = (evenly_spaced(len(some), shown) for some in (held_out, training, sampled))
         with new_folder(pictures) as folder:
-            (folder / "reconstructions.png").write_bytes(
-                encode_png(side_by_side(held_out[picks], reconstructions[picks]))
-            )
-            (folder / "samples.png").write_bytes(encode_png(side_by_side(training[real], sampled[drawn])))
-    write_file(output, (json.dumps(metrics, indent=2) + "\n").encode())
+            for name, sheet in sheets(sets, rebuilt, near["samples"], shown).items():
+                (folder / f"{name}.png").write_bytes(encode_png(sheet))
+            (folder / "kl_per_unit.tsv").write_text(kl_table(evaluation.kl_of_units(posterior)))
+    write_file(output, summary(headlines(sections), sections))
 
 
 if __name__ == "__main__":

@@ -22,10 +22,12 @@ class Images:
     Attributes:
         shards: uint8 (n, size, size, 3) each, in memory or mapped from a file.
         places: int (count, 2), the shard of each image and its row there.
+        names: of the images, (count,), with forward slashes.
     """
 
     shards: Sequence[NDArray[np.uint8]]
     places: NDArray[np.int64]
+    names: NDArray[np.object_]
 
     @property
     def size(self) -> int:
@@ -50,7 +52,11 @@ class Images:
 
     def subset(self, chosen: NDArray) -> "Images":
         """The images at some indices, or where a mask is true."""
-        return Images(self.shards, self.places[chosen])
+        return Images(self.shards, self.places[chosen], self.names[chosen])
+
+    def some(self, count: int, seed: int) -> "Images":
+        """At most `count` images, chosen by a seed and in an order of its own."""
+        return self.subset(np.random.default_rng(seed).permutation(len(self))[:count])
 
 
 def read_squares(folder: Path) -> Images:
@@ -89,7 +95,13 @@ def _read_files(folder: Path, items: list[Item]) -> Images:
         images[place] = image
     if images is None:
         raise BadInput(f"{folder}: no image in it")
-    return Images([images], np.stack([np.zeros(len(items), int), np.arange(len(items))], axis=1))
+    return in_memory(images, [item.name for item in items])
+
+
+def in_memory(pictures: NDArray[np.uint8], names: Sequence[str]) -> Images:
+    """An array of images, uint8 (n, size, size, 3), as a data set."""
+    places = np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1)
+    return Images([pictures], places, np.array(names, object))
 
 
 class MappedShards(Sequence[NDArray[np.uint8]]):
@@ -112,8 +124,14 @@ def _map(file: Path) -> NDArray[np.uint8]:
 
 def _map_shards(folder: Path) -> Images:
     numbers: dict[str, int] = {}
-    pairs = ((numbers.setdefault(row.file, len(numbers)), row.row) for row in read_rows(folder / MANIFEST))
-    places: NDArray = np.fromiter(pairs, np.dtype((np.int64, 2)))
+    names: list[str] = []
+
+    def pairs() -> Iterator[tuple[int, int]]:
+        for row in read_rows(folder / MANIFEST):
+            names.append(row.name)
+            yield numbers.setdefault(row.file, len(numbers)), row.row
+
+    places: NDArray = np.fromiter(pairs(), np.dtype((np.int64, 2)))
     shards = MappedShards([folder / name for name in numbers])
     try:
         shapes = np.array([shard.shape for shard in shards])
@@ -123,7 +141,7 @@ def _map_shards(folder: Path) -> Images:
         raise BadInput(f"{folder}: not shards of arrays, as stages/resize.py makes, or damaged ({error})") from None
     if not whole:
         raise BadInput(f"{folder}: no images, or shards that do not fit {MANIFEST}; run stages/resize.py again")
-    return Images(shards, places)
+    return Images(shards, places, np.array(names, object))
 
 
 def split(images: Images, share: float, folder: Path) -> tuple[Images, Images]:
