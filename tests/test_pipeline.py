@@ -4,9 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import Project, tree, write_images
+from imagevae.dataset import read_squares
 from imagevae.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
@@ -100,8 +102,8 @@ def test_a_colleague_pulls_the_model_and_samples_without_images(tiny: Project, t
     clone("python", "stages/sample.py", "--model", "data/model/vae.keras", "--output", "mine", "--count", 5)
     assert len(tree(clone.folder / "mine")) == 5
     clone.dvc("pull", "data/samples")
-    samples = tree(clone.folder / "data" / "samples")
-    assert {name: samples[name] for name in tree(clone.folder / "mine")} == tree(clone.folder / "mine")
+    samples = read_squares(clone.folder / "data" / "samples")
+    assert np.array_equal(samples[:5], read_squares(clone.folder / "mine")[:5])
 
 
 def test_the_stages_write_nothing_beside_their_outputs(tiny: Project):

@@ -26,7 +26,7 @@ from imagevae.manifest import MANIFEST, Manifest, Row, format_manifest
 from imagevae.output import new_folder, write_file
 from imagevae.reuse import Previous, find_previous, known_digests
 from imagevae.shards import ArrayShard, TarShard, shard_count, shard_of
-from imagevae.sources import EXTENSIONS, Item, Listing, list_source, read_part
+from imagevae.sources import Item, Listing, list_source, png_name, read_part
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -284,14 +284,3 @@ def read_pixels(place: tuple[Path, int, int], square: int | None) -> Pixels:
     if square:
         return np.frombuffer(content, np.uint8).reshape(square, square, 3)
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
-def png_name(name: str) -> str:
-    """The name of the PNG that an image becomes: a.png stays, a.jpg becomes a.jpg.png.
-
-    No two images share a result: a name is kept only where it ends in .png and in no other image extension before,
-    so that what is appended to another name can't meet it.
-    """
-    stem, extension = os.path.splitext(name)
-    kept = extension.lower() == ".png" and os.path.splitext(stem)[1].lower() not in EXTENSIONS
-    return name if kept else f"{name}.png"

@@ -1,7 +1,6 @@
 """The list of what an image stage wrote: for each image where it came from and where it is now."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -53,13 +52,16 @@ class Manifest:
 
 def format_manifest(manifest: Manifest) -> bytes:
     """Lines of JSON: the recipe, the rejected images and the columns first, then a list for each image."""
-    head = {
-        "recipe": manifest.recipe,
-        "rejected": manifest.rejected,
-        "columns": Row._fields,
-    }
-    lines: Iterable[object] = (head, *manifest.rows)
-    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    lines = [format_head(manifest.recipe, manifest.rejected), *map(format_row, manifest.rows)]
+    return "".join(lines).encode()
+
+
+def format_head(recipe: dict[str, object], rejected: dict[str, tuple[str, str]]) -> str:
+    return json.dumps({"recipe": recipe, "rejected": rejected, "columns": Row._fields}) + "\n"
+
+
+def format_row(row: Row) -> str:
+    return json.dumps(row) + "\n"
 
 
 def read_manifest(file: Path) -> Manifest:

@@ -74,7 +74,7 @@ def list_source(source: Path) -> Listing:
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
         _add_archive(listing, source, "")
     else:
-        raise BadInput(f"{source}: no such folder; --input wants a folder, tar or zip of images")
+        raise BadInput(f"{source}: no such folder; wanted is a folder, tar or zip of images")
     if not listing.items and not listing.rejected:
         raise BadInput(f"{source}: no image in it; wanted are files named {' '.join(sorted(EXTENSIONS))}")
     listing.items.sort(key=lambda item: item.name)
@@ -83,6 +83,17 @@ def list_source(source: Path) -> Listing:
 
 def _is_image(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def png_name(name: str) -> str:
+    """The name of the PNG that an image becomes: a.png stays, a.jpg becomes a.jpg.png.
+
+    No two images share a result: a name is kept only where it ends in .png and in no other image extension before,
+    so that what is appended to another name can't meet it.
+    """
+    stem, extension = os.path.splitext(name)
+    kept = extension.lower() == ".png" and os.path.splitext(stem)[1].lower() not in EXTENSIONS
+    return name if kept else f"{name}.png"
 
 
 def read_part(file: Path, start: int, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Folders, archives and links as sources of images."""
+"""Folders, archives and links as sources of images; and names of results, so that nothing is overwritten."""
 
 import io
 import os
@@ -7,10 +7,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import write_images
 from imagevae.errors import BadInput
-from imagevae.sources import list_source
+from imagevae.sources import EXTENSIONS, list_source, png_name
 
 
 @pytest.fixture
@@ -115,3 +117,25 @@ def test_a_missing_or_empty_source_is_named(tmp_path: Path):
     for source in (tmp_path, tmp_path / "missing", tmp_path / "missing.tar"):
         with pytest.raises(BadInput, match=source.name):
             list_source(source)
+
+
+names = st.builds(
+    lambda stem, endings: stem + "".join(endings),
+    st.sampled_from(["a", "b.c", "png", "ü ñ", "x.jpg/a"]),
+    st.lists(st.sampled_from([*sorted(EXTENSIONS), ".PNG", ".Jpg"]), min_size=1, max_size=3),
+)
+
+
+@given(names, names)
+def test_two_images_never_share_a_result(one: str, other: str):
+    assert (png_name(one) == png_name(other)) == (one == other)
+
+
+@given(names)
+def test_results_are_named_png(name: str):
+    assert png_name(name).lower().endswith(".png")
+
+
+def test_a_png_keeps_its_name_and_others_keep_theirs_in_front():
+    assert png_name("x/a.png") == "x/a.png"
+    assert png_name("x/a.jpg") == "x/a.jpg.png"
