@@ -61,7 +61,8 @@ def main(
     from imagevae.training import fit
     from imagevae.vae import VAE
 
-    model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed)
+    how = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, kl_warmup=kl_warmup)
+    model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, how)
     fit(model, training, held, curves, epochs, batch_size, learning_rate, kl_warmup, seed)
     save_model(model, output)
 

@@ -30,6 +30,16 @@ def strip(first: NDArray[np.uint8], last: NDArray[np.uint8], way: list[NDArray[n
     return np.concatenate([first, gap, *way, gap, last], axis=1)
 
 
+def interpolations(model: VAE, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A strip for each two of some images, uint8 (n, size, size, 3), one below the other; a last odd one is left out.
+
+    Of a single image, the strip goes from it to itself.
+    """
+    pairs = list(zip(images[::2], images[1::2], strict=False)) or [(images[0], images[0])]
+    strips = [strip(first, last, interpolation(model, first, last, steps=9)) for first, last in pairs]
+    return np.concatenate(strips)
+
+
 def spherical(
     start: NDArray[np.float32], end: NDArray[np.float32], shares: NDArray[np.floating]
 ) -> NDArray[np.float32]:

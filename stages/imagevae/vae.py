@@ -26,6 +26,7 @@ class VAE(keras.Model):
         kl_weight: weight of the KL term in the loss; 1 gives the negative ELBO, 0 leaves a noisy autoencoder.
         held_out: share of the images that training held out, kept with the model so that evaluation can do the same.
         seed: seed of the initial weights and of the noise.
+        training: how the model is trained, by the names of these parameters; kept with the model to be told.
     """
 
     def __init__(
@@ -36,12 +37,19 @@ class VAE(keras.Model):
         kl_weight: float = 1.0,
         held_out: float = 0.1,
         seed: int = 0,
+        training: dict[str, Any] | None = None,
         name: str = "vae",
         **keywords: Any,
     ):
         super().__init__(name=name, **keywords)
-        self.settings = dict(
-            size=size, latent_dim=latent_dim, width=width, kl_weight=kl_weight, held_out=held_out, seed=seed
+        self.settings: dict[str, Any] = dict(
+            size=size,
+            latent_dim=latent_dim,
+            width=width,
+            kl_weight=kl_weight,
+            held_out=held_out,
+            seed=seed,
+            training=training or {},
         )
         self.size, self.latent_dim, self.held_out = size, latent_dim, held_out
         self.noise = keras.random.SeedGenerator(seed)
