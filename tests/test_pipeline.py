@@ -47,9 +47,11 @@ def test_a_changed_parameter_reruns_what_follows_and_shows_in_the_diffs(tiny: Pr
     for command in (["show"], ["diff", "HEAD"]):
         page = tiny.dvc("plots", *command, "--out", "page").strip().removeprefix("file://")
         html = Path(page).read_text()
-        for picture in ("rgb", "resized", "samples", "reconstructions"):
-            assert f"{picture}.png" in html
-        for curve in ("Loss, nats an image", "Reconstruction, nats an image", "KL divergence"):
+        revisions = ("workspace",) if command == ["show"] else ("workspace", "HEAD")
+        for picture in ("rgb", "resized", "sample_samples", "evaluate_samples", "evaluate_reconstructions"):
+            for revision in revisions:
+                assert f'<img src="static/{revision}_metrics_{picture}.png">' in html
+        for curve in ("Loss, nats an image", "Reconstruction, nats an image", "KL divergence", "Standard deviation"):
             assert curve in html
     tiny.change_params({"train": {"learning_rate": 0.002}})
     assert stages_run(tiny.dvc("repro")) == [], "the run cache holds the first run"
