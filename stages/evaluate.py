@@ -74,10 +74,10 @@ def main(
     write_file(output, (json.dumps(metrics, indent=2) + "\n").encode())
     if report or model_card:
         flags = click.get_current_context().params
-        evaluation = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
+        parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
         counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
         folders = [folder for folder in (drawn, pictures) if folder]
-        record = read_record(model.settings, evaluation, counts, output, images, samples, originals, curves, folders)
+        record = read_record(model.settings, parameters, counts, output, images, samples, originals, curves, folders)
         if report:
             write_file(report, write_report(record).encode())
         if model_card:

@@ -1,4 +1,4 @@
-"""The report of a run in a browser: headless Chromium, on a phone and a desk, by day and by night, without a network."""
+"""The report of a run in a browser, headless Chromium: on a phone and a desk, by day and by night, and offline."""
 
 import shutil
 from collections.abc import Iterator
