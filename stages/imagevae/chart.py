@@ -9,6 +9,8 @@ Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 34  # margins for the labels
 TICKS = 5
+_INNER = f"{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {HEIGHT - TOP - BOTTOM}"
+INSIDE = '<svg x="{}" y="{}" width="{}" height="{}" viewBox="{}">'.format(*_INNER.split(), _INNER)  # cuts off the rest
 
 
 def line_chart(series: Mapping[str, Points], title: str, x_label: str) -> str:
@@ -100,11 +102,7 @@ def _number(value: float) -> str:
 
 
 def _svg(title: str, parts: list[str]) -> str:
-    clip = (
-        f'<clipPath id="plot"><rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
-        f'height="{HEIGHT - TOP - BOTTOM}"/></clipPath>'
-    )
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"{clip}{''.join(parts)}</svg>"
+        f"{''.join(parts)}</svg>"
     )

@@ -62,11 +62,15 @@ def sections(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def table(name: str, section: Mapping[str, Any]) -> Table:
-    """The figures of a section in rows and columns: names of `glossary.SUBJECTS` on the way to a figure are columns."""
+    """The figures of a section in rows and columns.
+
+    The first of `glossary.SUBJECTS` on the way to a figure is its column; the rest of the way, with slashes, its row.
+    """
     result = Table(glossary.section(name))
     for path, figure in _figures(section, ()):
-        column = ", ".join(glossary.SUBJECTS[part] for part in path if part in glossary.SUBJECTS)
-        row = "/".join(part for part in path if part not in glossary.SUBJECTS) or path[-1]
+        subject = next((part for part in path if part in glossary.SUBJECTS), None)
+        column = glossary.SUBJECTS[subject] if subject else ""
+        row = "/".join(part for part in path if part != subject)
         if column not in result.columns:
             result.columns.append(column)
         result.rows.setdefault(row, {})[column] = figure

@@ -108,7 +108,7 @@ def _in_one(figure: Figure | None) -> str:
 
 def _meanings(record: Record) -> str:
     names = [*headlines(record.metrics)]
-    names += [name.rpartition("/")[2] for each in sections(record.metrics).items() for name in table(*each).rows]
+    names += [name.partition("/")[0] for each in sections(record.metrics).items() for name in table(*each).rows]
     entries = {name: glossary.entry(name) for name in dict.fromkeys(names)}
     return "\n".join(f"- {_code(name)}, {entry.title}: {explained(entry)}" for name, entry in entries.items())
 

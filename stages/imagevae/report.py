@@ -110,9 +110,9 @@ def _caption(figures: Table, sizes: list[int]) -> str:
 
 
 def _metric_row(name: str, row: dict[str, Figure], columns: list[str]) -> str:
-    *groups, metric = name.split("/")
+    metric, *parts = name.split("/")
     entry = glossary.entry(metric)
-    title = ", ".join([entry.title, *(group.replace("_", " ") for group in groups)])
+    title = ", ".join([entry.title, *(glossary.SUBJECTS.get(part, part.replace("_", " ")) for part in parts)])
     if set(row) == {""}:  # a figure of no one column
         cells = _cell("", row[""], len(columns))
     else:

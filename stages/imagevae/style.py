@@ -44,7 +44,7 @@ figure img {
 }
 figure img.wide { width: 100%; }
 figcaption { font-size: .95rem; margin-top: .5rem; max-width: 44rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
 .charts figure {
   background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem; margin: 0;
 }

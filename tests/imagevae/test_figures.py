@@ -29,6 +29,12 @@ def test_a_metric_is_a_row_and_what_was_measured_is_a_column_whichever_is_the_ou
     assert features.title == "Samples against unseen images, by random features"
 
 
+def test_of_two_things_on_the_way_to_a_figure_the_second_tells_rows_apart():
+    found = table("latents", {"model": {"fd_from_prior": {"aggregate_posterior": PSNR, "floor": KID}}})
+    assert found.columns == ["the model"]
+    assert list(found.rows) == ["fd_from_prior/aggregate_posterior", "fd_from_prior/floor"]
+
+
 def test_a_headline_has_the_interval_of_its_figure_and_of_no_other():
     found = headlines(METRICS)
     assert found == {"psnr": Figure(24.5, 24.0, 25.0, 200), "images": Figure(207)}

@@ -68,6 +68,7 @@ def test_the_report_is_a_page_that_needs_no_other_file():
         assert tag != "img" or attributes["alt"]
         assert tag != "th" or attributes["scope"]
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
     for _, attributes in tags:
         assert not (attributes.get("href") or "").startswith("#") or attributes["href"][1:] in ids
 
