@@ -402,9 +402,30 @@ def test_evaluate_measures_held_out_images_and_refuses_those_of_another_size(
     assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"], rel=1e-4)
     assert metrics["bits_per_dimension"] == pytest.approx(-metrics["elbo"] / np.log(2) / (16 * 16 * 3), rel=1e-4)
     assert 0 < metrics["images"] < 40
-    assert set(tree(tmp_path / "pictures")) == {"reconstructions.png", "samples.png"}
+    assert set(tree(tmp_path / "pictures")) == {"reconstructions.png", "samples.png", "interpolations.png"}
     first = (tmp_path / "metrics.json").read_bytes()
     assert evaluate(squares, squares).returncode == 0
     assert (tmp_path / "metrics.json").read_bytes() == first
     assert evaluate(squares, squares, "--seed", 1).returncode == 0
     assert (tmp_path / "metrics.json").read_bytes() != first
+
+
+def test_evaluate_tells_of_a_run_by_hand_with_what_it_is_given(model_file: Path, squares: Path, tmp_path: Path):
+    """Without DVC, manifests or pictures there is a report too; what is given must be what it is said to be."""
+
+    def evaluate(*arguments: object) -> subprocess.CompletedProcess:
+        both = ("--report", tmp_path / "report.html", "--model_card", tmp_path / "card.md")
+        folders = ("--images", squares, "--samples", squares, "--output", tmp_path / "metrics.json")
+        return run_stage("evaluate", "--model", model_file, *folders, *both, *arguments)
+
+    assert_refused(evaluate("--curves", squares), squares, "curves")
+    (tmp_path / "manifest.jsonl").write_text("nonsense")
+    assert_refused(evaluate("--originals", tmp_path / "manifest.jsonl"), "manifest.jsonl")
+    assert not (tmp_path / "report.html").exists()
+    result = evaluate("--curves", model_file.parent / "curves" / "plots" / "metrics")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    for file in ("report.html", "card.md"):
+        text = (tmp_path / file).read_text()
+        for told in ("learning_rate", "0.01", "latent_dim", "held_out", "draws"):
+            assert told in text
+    assert "KL divergence from the prior" in (tmp_path / "report.html").read_text()

@@ -12,9 +12,9 @@ WITH_INTERVALS = "with_intervals"  # where the evaluation puts its sections
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with the ends of its 95% interval and its sample size, where they are known."""
+    """A number with the ends of its 95% interval and its sample size, each where it is known."""
 
-    value: float
+    value: float | None
     low: float | None = None
     high: float | None = None
     n: int | None = None
@@ -40,12 +40,10 @@ class Table:
 def headlines(metrics: Mapping[str, Any]) -> dict[str, Figure]:
     """The numbers at the top of the metrics, each with the interval that the sections have for it."""
     known = [found for section in sections(metrics).items() for found in _figures(dict([section]), ())]
-    return {
-        name: _among(known, name, float(value)) for name, value in metrics.items() if not isinstance(value, Mapping)
-    }
+    return {name: _among(known, name, value) for name, value in metrics.items() if not isinstance(value, Mapping)}
 
 
-def _among(known: list[tuple[tuple[str, ...], Figure]], name: str, value: float) -> Figure:
+def _among(known: list[tuple[tuple[str, ...], Figure]], name: str, value: float | None) -> Figure:
     """The figure of that value whose path speaks of that name; without an interval if several differ, or none does."""
     wanted = set(name.split("_"))
     found = {figure for path, figure in known if figure.value == value and wanted & set("_".join(path).split("_"))}
@@ -88,7 +86,7 @@ def _figures(section: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tupl
 
 
 def _is_figure(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("value"), int | float)
+    return "value" in value
 
 
 def number(value: float | None) -> str:

@@ -98,8 +98,9 @@ def _metrics_table(figures: Table) -> str:
     sizes = sorted({figure.n for row in figures.rows.values() for figure in row.values() if figure.n})
     return (
         f'<h3>{escape(figures.title)}</h3><table class="figures" role="table">'
-        f'<caption>{escape(_caption(figures, sizes))}</caption><thead><tr role="row">'
-        f'<th scope="col" role="columnheader">metric</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<caption>{escape(_caption(figures, sizes))}</caption><thead role="rowgroup"><tr role="row">'
+        f'<th scope="col" role="columnheader">metric</th>{head}</tr></thead><tbody role="rowgroup">{rows}</tbody>'
+        "</table>"
     )
 
 

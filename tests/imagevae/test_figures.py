@@ -42,7 +42,7 @@ def test_a_headline_has_the_interval_of_its_figure_and_of_no_other():
 
 
 def test_figures_without_intervals_or_sections_are_told_as_they_are():
-    assert headlines({"elbo": -5.0}) == {"elbo": Figure(-5.0)}
+    assert headlines({"elbo": -5.0, "mig": None}) == {"elbo": Figure(-5.0), "mig": Figure(None)}
     assert interval(Figure(1.0)) == interval(Figure(1.0, 0.5, None)) == ""
     assert interval(Figure(1.0, 0.5, 1.5)) == "0.5 to 1.5"
 
