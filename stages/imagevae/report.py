@@ -111,7 +111,8 @@ def _caption(figures: Table, sizes: list[int]) -> str:
 
 
 def _metric_row(name: str, row: dict[str, Figure], columns: list[str]) -> str:
-    metric, *parts = name.split("/")
+    parts = name.split("/")
+    metric = parts.pop(next((place for place, part in enumerate(parts) if part in glossary.METRICS), 0))
     entry = glossary.entry(metric)
     title = ", ".join([entry.title, *(glossary.SUBJECTS.get(part, part.replace("_", " ")) for part in parts)])
     if set(row) == {""}:  # a figure of no one column

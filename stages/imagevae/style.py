@@ -74,7 +74,7 @@ td .interval { display: block; font-size: .85rem; }
 .plain td, .plain th { padding: .35rem .8rem; }
 .parameters { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1rem; }
 .parameters h3 { margin: 0 0 .5rem; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .15rem 1rem; margin: 0; font-size: .95rem; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .15rem 1rem; margin: 0; font-size: .95rem; max-width: 32rem; }
 dd { margin: 0; font-variant-numeric: tabular-nums; text-align: right; }
 code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 @media (max-width: 46rem) {
