@@ -1,6 +1,8 @@
-"""Measure a trained model on the images that its training held out, and show what it makes of them."""
+"""Measure a trained model and its samples against the images that its training held out.
 
-import json
+Each figure comes with its sample size and a 95% interval, and with the values that tell what it is worth.
+"""
+
 from pathlib import Path
 
 import click
@@ -13,7 +15,27 @@ from imagevae import command
 @click.option("--images", type=command.FOLDER, required=True, help="Folder of the images that it was trained on.")
 @click.option("--samples", type=command.FOLDER, required=True, help="Folder of the model's samples.")
 @click.option("--output", type=command.FILE, required=True, help="JSON file for the metrics.")
-@click.option("--pictures", type=command.FOLDER, help="Folder for pictures of reconstructions and of samples.")
+@click.option(
+    "--pictures",
+    type=command.FOLDER,
+    help="Folder for pictures of reconstructions, samples and suspected copies, and for the KL divergence per unit.",
+)
+@click.option(
+    "--factors",
+    type=command.FILE,
+    help="CSV file of the factors that images were made from: names in a column `file`. An empty one stands for none.",
+)
+@click.option(
+    "--features",
+    type=command.FILE,
+    help="Network, .keras or .onnx, to compare samples by its features too. An empty one stands for none.",
+)
+@click.option(
+    "--features_range",
+    type=click.Choice(["levels", "unit", "symmetric", "imagenet"]),
+    default="levels",
+    help="Pixels that this network wants: 0 to 255, 0 to 1, -1 to 1, or ImageNet's mean and deviation taken out.",
+)
 @click.option("--report", type=command.FILE, help="HTML file for a report: one page that shows and tells all of it.")
 @click.option("--model_card", type=command.FILE, help="Markdown file for a model card.")
 @click.option(
@@ -21,8 +43,11 @@ from imagevae import command
 )
 @click.option("--drawn", type=command.FOLDER, help="For these two: the pictures that stages/sample.py made.")
 @click.option("--originals", type=command.FILE, help="For these two: the manifest that stages/rgba2rgb.py made.")
-@click.option("--draws", type=click.IntRange(1, 1000), default=4, help="Latents drawn for each image's ELBO.")
-@click.option("--seed", type=command.SEED, default=0, help="Seed of these draws.")
+@click.option("--networks", type=click.IntRange(1, 100), default=3, help="Random networks that compare samples.")
+@click.option("--compared", type=click.IntRange(10, 20_000), default=2000, help="Images of a kind that are compared.")
+@click.option("--bounded", type=click.IntRange(1, 100_000), default=500, help="Images of a kind for the likelihood.")
+@click.option("--draws", type=click.IntRange(1, 10_000), default=16, help="Latents drawn for each image's likelihood.")
+@click.option("--seed", type=command.SEED, default=0, help="Seed of the choice of images, of draws and of networks.")
 @click.option("--shown", type=click.IntRange(1, 1000), default=36, help="Images of a kind in each picture.")
 def main(
     model_file: Path,
@@ -30,29 +55,38 @@ def main(
     samples: Path,
     output: Path,
     pictures: Path | None,
+    factors: Path | None,
+    features: Path | None,
+    features_range: str,
     report: Path | None,
     model_card: Path | None,
     curves: Path | None,
     drawn: Path | None,
     originals: Path | None,
+    networks: int,
+    compared: int,
+    bounded: int,
     draws: int,
     seed: int,
     shown: int,
 ) -> None:
     from imagevae.backend import start_keras
-    from imagevae.dataset import read_squares, split
-    from imagevae.errors import BadInput
 
     start_keras(seed)
+    from imagevae import evaluation
     from imagevae.archive import load_model
-    from imagevae.contact_sheet import evenly_spaced, side_by_side
-    from imagevae.evaluation import measure
+    from imagevae.dataset import read_squares, split
+    from imagevae.errors import BadInput
+    from imagevae.factors import read_factors
+    from imagevae.features import is_empty, network_of, random_network
     from imagevae.images import encode_png
     from imagevae.interpolation import interpolations
+    from imagevae.looking import kl_table, sheets
     from imagevae.model_card import model_card as write_card
     from imagevae.output import new_folder, write_file
     from imagevae.record import read_record
     from imagevae.report import report as write_report
+    from imagevae.summary import headlines, summary
 
     model = load_model(model_file)
     all_images, sampled = read_squares(images), read_squares(samples)
@@ -62,16 +96,39 @@ def main(
                 f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
             )
     training, held_out = split(all_images, model.held_out, images)
-    metrics, reconstructions = measure(model, held_out, draws, seed)
+    if min(len(held_out), len(sampled)) < 2:
+        raise BadInput(
+            f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
+            "so add images or samples"
+        )
+    known = all_images.some(compared, seed)
+    values = read_factors(factors, known.names.tolist()) if factors else None
+    judges = {"random": [random_network(model.size, seed + number) for number in range(networks)]}
+    if features and not is_empty(features):
+        judges[features.stem] = [network_of(features, features_range)]
+
+    sets = evaluation.choose(training, held_out, sampled, compared, seed)
+    posterior = evaluation.encode(model, sets.held_out)
+    rebuilt = evaluation.reconstruct(model, posterior)
+    near = evaluation.nearest_training_images(
+        training, {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}
+    )
+    sections = {
+        "likelihood": evaluation.likelihood_section(model, sets, bounded, draws, seed),
+        "reconstruction": evaluation.reconstruction_section(
+            sets.held_out, {"model": rebuilt, **evaluation.baselines(sets, near["held_out"])}
+        ),
+        **{f"{name}_features": evaluation.comparison_section(several, sets, seed) for name, several in judges.items()},
+        "memorisation": evaluation.memorisation_section(sets, near, rebuilt, seed),
+        "latents": evaluation.latents_section(model, sets.held_out, known, values, seed),
+    }
     if pictures:
-        picks, real, shown_samples = (evenly_spaced(len(some), shown) for some in (held_out, training, sampled))
         with new_folder(pictures) as folder:
-            (folder / "reconstructions.png").write_bytes(
-                encode_png(side_by_side(held_out[picks], reconstructions[picks]))
-            )
-            (folder / "interpolations.png").write_bytes(encode_png(interpolations(model, held_out[picks[:8]])))
-            (folder / "samples.png").write_bytes(encode_png(side_by_side(training[real], sampled[shown_samples])))
-    write_file(output, (json.dumps(metrics, indent=2) + "\n").encode())
+            for name, sheet in sheets(sets, rebuilt, near["samples"], shown).items():
+                (folder / f"{name}.png").write_bytes(encode_png(sheet))
+            (folder / "interpolations.png").write_bytes(encode_png(interpolations(model, sets.held_out[:8])))
+            (folder / "kl_per_unit.tsv").write_text(kl_table(evaluation.kl_of_units(posterior)))
+    write_file(output, summary(headlines(sections), sections))
     if report or model_card:
         flags = click.get_current_context().params
         parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}

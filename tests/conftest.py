@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from imagevae.backend import NOWHERE
-from imagevae.dataset import Images
+from imagevae.dataset import Images, in_memory
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,7 +60,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def as_images(pictures: np.ndarray) -> Images:
     """An array of images, uint8 (n, size, size, 3), as a data set in memory."""
-    return Images([pictures], np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1))
+    return in_memory(pictures, [str(number) for number in range(len(pictures))])
 
 
 TINY = (

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -396,18 +396,53 @@ def test_evaluate_measures_held_out_images_and_refuses_those_of_another_size(
     assert_refused(evaluate(squares, larger), larger, "20x20", "16x16")
     assert not (tmp_path / "metrics.json").exists()
 
-    result = evaluate(squares, squares)
+    network = keras.Sequential([keras.layers.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    network.save(tmp_path / "colour.keras")
+    names = sorted(path.name for path in squares.iterdir())
+    rows = [f"{name},{number % 3},{number % 2}\n" for number, name in enumerate(names)]
+    (tmp_path / "factors.csv").write_text("".join(["file,a,b\n", *rows]))
+    extras = ("--features", tmp_path / "colour.keras", "--factors", tmp_path / "factors.csv")
+    result = evaluate(squares, squares, *extras)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"], rel=1e-4)
+    sections = metrics.pop("with_intervals")
+    assert all(isinstance(value, int | float) for value in metrics.values())
+    assert {"bits_per_dimension", "psnr", "kid_random", "fd_random", "fd_colour", "coverage", "mig"} <= set(metrics)
+    figures = list(figures_in(sections))
+    assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in figures)
+    assert all(0 < figure["n"] <= 40 for figure in figures)
+    held_out = sections["likelihood"]["held_out"]
+    assert metrics["elbo"] == held_out["elbo"]["value"]
+    assert metrics["elbo"] == pytest.approx(-held_out["reconstruction"]["value"] - metrics["kl"], rel=1e-4)
     assert metrics["bits_per_dimension"] == pytest.approx(-metrics["elbo"] / np.log(2) / (16 * 16 * 3), rel=1e-4)
-    assert 0 < metrics["images"] < 40
-    assert set(tree(tmp_path / "pictures")) == {"reconstructions.png", "samples.png", "interpolations.png"}
+    assert 0 < held_out["elbo"]["n"] < 40
+    pictures = tree(tmp_path / "pictures")
+    assert set(pictures) == {
+        "reconstructions.png",
+        "samples.png",
+        "suspects.png",
+        "interpolations.png",
+        "kl_per_unit.tsv",
+    }
+    table = pictures["kl_per_unit.tsv"].decode().splitlines()
+    assert table[0].split("\t")[:3] == ["rank", "unit", "kl"]
+    assert len(table) == 1 + 2
     first = (tmp_path / "metrics.json").read_bytes()
-    assert evaluate(squares, squares).returncode == 0
+    assert evaluate(squares, squares, *extras).returncode == 0
     assert (tmp_path / "metrics.json").read_bytes() == first
-    assert evaluate(squares, squares, "--seed", 1).returncode == 0
-    assert (tmp_path / "metrics.json").read_bytes() != first
+    (tmp_path / "none").write_bytes(b"")
+    assert evaluate(squares, squares, "--features", tmp_path / "none", "--factors", tmp_path / "none").returncode == 0
+    without = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics) - set(without) == {"fd_colour", "kid_colour", "mig"}
+    assert_refused(evaluate(squares, squares, "--features", model_file), model_file)
+
+
+def figures_in(section: object) -> Iterator[dict]:
+    if isinstance(section, dict):
+        if "value" in section:
+            yield section
+        for entry in section.values():
+            yield from figures_in(entry)
 
 
 def test_evaluate_tells_of_a_run_by_hand_with_what_it_is_given(model_file: Path, squares: Path, tmp_path: Path):

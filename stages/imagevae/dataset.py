@@ -21,10 +21,12 @@ class Images:
     Attributes:
         shards: uint8 (n, size, size, 3) each, in memory or mapped from a file.
         places: int (count, 2), the shard of each image and its row there.
+        names: of the images, (count,), with forward slashes.
     """
 
     shards: Sequence[NDArray[np.uint8]]
     places: NDArray[np.int64]
+    names: NDArray[np.str_]
 
     @property
     def size(self) -> int:
@@ -41,7 +43,11 @@ class Images:
 
     def subset(self, chosen: NDArray) -> "Images":
         """The images at some indices, or where a mask is true."""
-        return Images(self.shards, self.places[chosen])
+        return Images(self.shards, self.places[chosen], self.names[chosen])
+
+    def some(self, count: int, seed: int) -> "Images":
+        """At most `count` images, chosen by a seed and in an order of its own."""
+        return self.subset(np.random.default_rng(seed).permutation(len(self))[:count])
 
 
 def read_squares(folder: Path) -> Images:
@@ -73,7 +79,13 @@ def read_squares(folder: Path) -> Images:
         images[place] = image
     if images is None:
         raise BadInput(f"{folder}: no image in it")
-    return Images([images], np.stack([np.zeros(len(items), int), np.arange(len(items))], axis=1))
+    return in_memory(images, [item.name for item in items])
+
+
+def in_memory(pictures: NDArray[np.uint8], names: Sequence[str]) -> Images:
+    """An array of images, uint8 (n, size, size, 3), as a data set."""
+    places = np.stack([np.zeros(len(pictures), int), np.arange(len(pictures))], axis=1)
+    return Images([pictures], places, np.array(names))
 
 
 def _map_shards(folder: Path) -> Images:
@@ -84,7 +96,8 @@ def _map_shards(folder: Path) -> Images:
     except ValueError as error:
         raise BadInput(f"{folder}: not shards of arrays, as stages/resize.py makes, or damaged ({error})") from None
     number = {name: place for place, name in enumerate(names)}
-    return Images(shards, np.array([(number[row.file], row.row) for row in rows]))
+    places = np.array([(number[row.file], row.row) for row in rows])
+    return Images(shards, places, np.array([row.name for row in rows]))
 
 
 def split(images: Images, share: float, folder: Path) -> tuple[Images, Images]:

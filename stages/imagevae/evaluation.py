@@ -1,67 +1,243 @@
-"""Measuring a model on images that it was not trained on."""
+"""What is measured of a model, section by section: nested figures, each with its interval, floor and control."""
 
 import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from imagevae import intervals, reconstruction
+from imagevae.bounds import Bounds, bounds
 from imagevae.dataset import Images
-from imagevae.decoding import BATCH, to_levels
-from imagevae.likelihood import LEVELS, kl_per_unit, log_likelihood
+from imagevae.decoding import BATCH, decode_in_batches
+from imagevae.disentanglement import dci, mutual_information_gap
+from imagevae.distances import average, frechet, kernel_distance
+from imagevae.features import Network, features
+from imagevae.intervals import Figure
+from imagevae.latents import active
+from imagevae.likelihood import kl_per_unit
+from imagevae.memorisation import cells, copying, memorised, nearest, thumbnails
+from imagevae.neighbours import fidelity
 from imagevae.vae import VAE
 
+Section = dict[str, Any]  # names with figures or sections
+Pictures = NDArray[np.uint8]
 
-def measure(model: VAE, images: Images, draws: int, seed: int) -> tuple[dict[str, float], NDArray[np.uint8]]:
-    """Metrics of a model on held-out images, and their reconstructions.
 
-    Args:
-        images: of a data set.
-        draws: latents drawn for each image to estimate its reconstruction term.
-        seed: seed of these draws.
+class Sets(NamedTuple):
+    """What is compared with each other.
+
+    Attributes:
+        training: all training images.
+        trained_on, held_out, samples: some training images, held-out images and samples.
+    """
+
+    training: Images
+    trained_on: Pictures
+    held_out: Pictures
+    samples: Pictures
+
+
+def choose(training: Images, held_out: Images, samples: Images, compared: int, seed: int) -> Sets:
+    """At most `compared` images of each kind, in an order of the seed's, so that the first ones are a fair choice."""
+    return Sets(training, *(images.some(compared, seed)[:] for images in (training, held_out, samples)))
+
+
+class Posterior(NamedTuple):
+    """z_mean and z_log_sigma of some images, (n, latent_dim) each."""
+
+    z_mean: NDArray[np.float32]
+    z_log_sigma: NDArray[np.float32]
+
+
+def encode(model: VAE, images: Images | Pictures) -> Posterior:
+    parts = [model.encode(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    return Posterior(
+        *(np.concatenate([ops.convert_to_numpy(part) for part in both]) for both in zip(*parts, strict=True))
+    )
+
+
+def reconstruct(model: VAE, posterior: Posterior) -> Pictures:
+    """Images decoded from z_mean, to the nearest levels."""
+    return np.stack(list(decode_in_batches(model, posterior.z_mean)))
+
+
+def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: int) -> Section:
+    """Bounds on at most `bounded` held-out and training images, and how far they are apart: overfitting."""
+    found = {
+        name: bounds(model, images[:bounded], draws, seed, f"{name} images")
+        for name, images in (("held_out", sets.held_out), ("training", sets.trained_on))
+    }
+    dimensions = 3 * model.size**2
+    return {
+        **{name: _bound_figures(values, dimensions) for name, values in found.items()},
+        "overfitting_bits_per_dimension": _difference(
+            *(_bits(found[name].elbo, dimensions) for name in ("held_out", "training"))
+        ),
+        "draws": draws,
+        "dimensions": dimensions,
+    }
+
+
+def _bound_figures(values: Bounds, dimensions: int) -> Section:
+    in_nats = {name: intervals.mean(getattr(values, name)) for name in values._fields}
+    in_bits = {"elbo": values.elbo, "iwae": values.iwae}
+    return in_nats | {f"{name}_bits_per_dimension": intervals.mean(_bits(v, dimensions)) for name, v in in_bits.items()}
+
+
+def _bits(log_likelihood: NDArray, dimensions: int) -> NDArray:
+    return -log_likelihood / (math.log(2) * dimensions)
+
+
+def _difference(a: NDArray, b: NDArray) -> Figure:
+    error = math.hypot(intervals.standard_error(a), intervals.standard_error(b))
+    return intervals.normal(float(a.mean() - b.mean()), error, min(len(a), len(b)))
+
+
+def reconstruction_section(held_out: Pictures, others: Mapping[str, Pictures]) -> Section:
+    """Errors of the model's reconstructions, and of others that a model has to beat, against held-out images."""
+    measures = (reconstruction.mse, reconstruction.psnr, reconstruction.ssim)
+    return {
+        name: {measure.__name__: intervals.mean(measure(held_out, pictures)) for measure in measures}
+        for name, pictures in others.items()
+    }
+
+
+def baselines(sets: Sets, near_held_out: "Neighbours") -> dict[str, Pictures]:
+    """What the reconstruction of each held-out image has to beat: the mean and the nearest training image."""
+    mean = np.rint(_mean_image(sets.training)).astype(np.uint8)
+    return {
+        "mean_image": np.broadcast_to(mean, sets.held_out.shape),
+        "nearest_training_image": sets.training[near_held_out.which],
+    }
+
+
+def _mean_image(images: Images) -> NDArray[np.float64]:
+    blocks = (images[start : start + 1024] for start in range(0, len(images), 1024))
+    return sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(images)
+
+
+def comparison_section(networks: list[Network], sets: Sets, seed: int) -> Section:
+    """Distances, fidelity and diversity of samples against as many held-out images, averaged over networks.
 
     Returns:
-        The metrics, each rounded to five digits:
-            elbo: mean lower bound on an image's log-likelihood, in nats, of the 8-bit image;
-            bits_per_dimension: the same bound, negated, in bits a pixel and channel;
-            reconstruction, kl: its two terms, elbo = -reconstruction - kl, in nats an image;
-            psnr: mean over images, in dB, of the image decoded from z_mean, rounded to 8 bits;
-            mse: mean squared error of the same, of levels divided by 255;
-            active_units: latents whose z_mean varies over the images by more than 0.01 (Burda et al. 2016, section
-                5.2);
-            images: how many images these figures are means of.
-        And the images decoded from z_mean, uint8 (n, size, size, 3).
+        Each metric of the samples, of as many training images (the floor of distances, and what two sets of one
+        distribution give), of their mean image over and over and of uniform noise (the ceiling).
     """
-    reconstruction, kl, z_means, decoded, errors = [], [], [], [], []
-    noise = keras.random.SeedGenerator(seed)
-    starts = range(0, len(images), BATCH)
-    for start in tqdm(starts, desc="evaluate", unit="batch", disable=None):
-        batch = images[start : start + BATCH]
-        z_mean, z_log_sigma = model.encode(batch)
-        pixels = ops.cast(batch, "float32") / LEVELS
-        terms = [
-            log_likelihood(pixels, model.decode(model.draw(z_mean, z_log_sigma, noise)), model.variance)
-            for _ in range(draws)
-        ]
-        reconstruction.append(-ops.convert_to_numpy(sum(terms) / draws))
-        kl.append(ops.convert_to_numpy(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1)))
-        z_means.append(ops.convert_to_numpy(z_mean))
-        decoded.append(to_levels(ops.convert_to_numpy(model.decode(z_mean))))
-        difference = (decoded[-1].astype(np.float64) - batch) / LEVELS
-        errors.append(np.mean(np.square(difference), axis=(1, 2, 3)))
-    elbo = -np.concatenate(reconstruction) - np.concatenate(kl)
-    squared = np.concatenate(errors)
-    metrics = {
-        "bits_per_dimension": -elbo.mean() / (math.log(2) * 3 * images.size**2),
-        "elbo": elbo.mean(),
-        "reconstruction": np.concatenate(reconstruction).mean(),
-        "kl": np.concatenate(kl).mean(),
-        "psnr": (-10 * np.log10(np.maximum(squared, 1e-10))).mean(),
-        "mse": squared.mean(),
-        "active_units": int((np.concatenate(z_means).var(axis=0) > 0.01).sum()),
-        "images": len(images),
+    n = min(len(sets.held_out), len(sets.samples), len(sets.trained_on))
+    shape = (n, *sets.held_out.shape[1:])
+    others = {
+        "samples": sets.samples[:n],
+        "training_images": sets.trained_on[:n],
+        "mean_image": np.broadcast_to(np.rint(sets.trained_on.mean(axis=0)).astype(np.uint8), shape),
+        "noise": np.random.default_rng(seed).integers(0, 256, shape, np.uint8),
     }
-    rounded = {name: value if isinstance(value, int) else float(f"{value:.5g}") for name, value in metrics.items()}
-    return rounded, np.concatenate(decoded)
+    real = [features(network, sets.held_out[:n], "held-out images") for network in networks]
+    found = {
+        name: _compared(real, [features(network, images, name) for network in networks])
+        for name, images in others.items()
+    }
+    return {metric: {name: found[name][metric] for name in others} for metric in found["samples"]}
+
+
+def _compared(real: list[NDArray], fake: list[NDArray]) -> dict[str, Figure]:
+    pairs = list(zip(fake, real, strict=True))
+    k = min(5, len(real[0]) - 1)
+    judged = zip(*(fidelity(r, f, k) for f, r in pairs), strict=True)
+    precision, recall, density, coverage = (np.mean(values, axis=0) for values in judged)
+    return {
+        "fd": average([frechet(f, r) for f, r in pairs]),
+        "kid": average([kernel_distance(f, r) for f, r in pairs]),
+        "precision": intervals.share(precision),
+        "recall": intervals.share(recall),
+        "density": intervals.mean(density),
+        "coverage": intervals.share(coverage),
+    }
+
+
+class Neighbours(NamedTuple):
+    """The nearest training images of some images: distances, and which of the training images, (n,) each."""
+
+    distance: NDArray[np.float64]
+    which: NDArray[np.int64]
+
+
+def nearest_training_images(training: Images, queries: Mapping[str, Pictures]) -> dict[str, Neighbours]:
+    """For several sets of images at once, so that training images are read once."""
+    distance, which = nearest(np.concatenate([thumbnails(images) for images in queries.values()]), training)
+    ends = np.cumsum([len(images) for images in queries.values()])
+    parts = {name: slice(end - len(images), end) for end, (name, images) in zip(ends, queries.items(), strict=True)}
+    return {name: Neighbours(distance[part], which[part]) for name, part in parts.items()}
+
+
+def memorisation_section(sets: Sets, near: Mapping[str, Neighbours], rebuilt: Pictures, seed: int) -> Section:
+    """Tests for copies of training images among the samples.
+
+    The control is the first half of the held-out images, in the place of samples, against the second. Reconstructions
+    of held-out images are copies of nothing in the training set: what they give is due to blur alone.
+
+    Args:
+        near: nearest training images of `samples`, `held_out` and `reconstructions`.
+        rebuilt: these reconstructions.
+    """
+    vectors, half = thumbnails(sets.trained_on), len(sets.held_out) // 2
+    distance = near["held_out"].distance
+
+    def test(images: Pictures, distances: NDArray, held: Pictures, of_held: NDArray) -> tuple[Figure, Figure]:
+        where = cells(vectors, thumbnails(held), thumbnails(images), seed)
+        return memorised(distances, of_held), copying(distances, of_held, where)
+
+    found = {
+        "samples": test(sets.samples, near["samples"].distance, sets.held_out, distance),
+        "control": test(sets.held_out[:half], distance[:half], sets.held_out[half:], distance[half:]),
+        "reconstructions": test(rebuilt, near["reconstructions"].distance, sets.held_out, distance),
+    }
+    return {
+        metric: {name: both[place] for name, both in found.items()} for place, metric in enumerate(("memorised", "c_t"))
+    }
+
+
+def latents_section(model: VAE, held_out: Pictures, known: Images, factors: NDArray | None, seed: int) -> Section:
+    """The latents of the model, and of its encoder as it was before training, with random weights.
+
+    Args:
+        known: images whose factors are known.
+        factors: (n, factors) of these, or None.
+    """
+    untrained = type(model).from_config(model.get_config())
+    return {
+        name: {
+            **_use_of_latents(encode(some, held_out), seed),
+            **(
+                _factor_scores(encode(some, known).z_mean, factors, seed)
+                if factors is not None and factors.size
+                else {}
+            ),
+        }
+        for name, some in (("model", model), ("random_encoder", untrained))
+    }
+
+
+def _use_of_latents(posterior: Posterior, seed: int) -> Section:
+    noise = np.random.default_rng(seed)
+    z, prior, again = (noise.standard_normal(posterior.z_mean.shape) for _ in range(3))
+    z = posterior.z_mean + np.exp(posterior.z_log_sigma) * z
+    return {
+        "active_units": intervals.bootstrap(lambda rows: active(posterior.z_mean[rows]).sum(), len(z), seed),
+        "kl": intervals.mean(kl_of_units(posterior).sum(axis=1)),
+        "fd_from_prior": {
+            "aggregate_posterior": average([frechet(z, prior)]),
+            "floor": average([frechet(again, prior)]),
+        },
+    }
+
+
+def kl_of_units(posterior: Posterior) -> NDArray[np.float64]:
+    """KL divergence of each image's posterior from N(0, I), unit by unit, (n, latent_dim), nats."""
+    return ops.convert_to_numpy(kl_per_unit(*posterior)).astype(np.float64)
+
+
+def _factor_scores(z_mean: NDArray, factors: NDArray, seed: int) -> Section:
+    return {"mig": mutual_information_gap(z_mean, factors, seed), **dci(z_mean, factors, seed)._asdict()}

@@ -1,0 +1,60 @@
+"""Figures with their 95% interval, each by the approximation that its function names."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z = 1.959964  # 97.5% quantile of the normal distribution
+
+
+class Figure(NamedTuple):
+    """An estimate, the two ends of its 95% interval, and how many images it was made from."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def normal(value: float, error: float, n: int) -> Figure:
+    """The interval of an estimate that is normally distributed with a standard error."""
+    return Figure(value, value - Z * error, value + Z * error, n)
+
+
+def mean(values: NDArray) -> Figure:
+    """The mean of values (n,) of independent images, by the central limit theorem."""
+    return normal(float(np.mean(values)), standard_error(values), len(values))
+
+
+def standard_error(values: NDArray) -> float:
+    """Of the mean of values (n,); infinite for a single one."""
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+
+
+def share(hits: NDArray, against: int | None = None) -> Figure:
+    """The share of independent images for which something is true, by Wilson's score interval (Wilson 1927).
+
+    Args:
+        hits: (n,), booleans, or shares of several judges between 0 and 1, for which the interval is wider than need be.
+        against: size m of another sample that what counts as true was estimated from; it adds to the
+            variance what an equal share of that sample would, so that nm / (n + m) images count.
+    """
+    p, n = float(np.mean(hits)), len(hits) if against is None else len(hits) * against / (len(hits) + against)
+    centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    reach = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    return Figure(p, min(p, centre - reach), max(p, centre + reach), len(hits))
+
+
+def bootstrap(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, resamples: int = 100) -> Figure:
+    """A statistic of n images, normal with its standard deviation over bootstrap samples (Efron & Tibshirani 1993,
+    13.3).
+
+    Args:
+        statistic: called with the rows, of n, that a sample is made of.
+    """
+    noise = np.random.default_rng(seed)
+    error = np.std([statistic(noise.integers(0, n, n)) for _ in range(resamples)], ddof=1)
+    return normal(float(statistic(np.arange(n))), float(error), n)
