@@ -105,6 +105,8 @@ def main(
     values = read_factors(factors, known.names.tolist()) if factors else None
     judges = {"random": [random_network(model.size, seed + number) for number in range(networks)]}
     if features and not is_empty(features):
+        if features.stem in judges:
+            raise BadInput(f"{features}: {features.stem} is what the random networks are called; rename the file")
         judges[features.stem] = [network_of(features, features_range)]
 
     sets = evaluation.choose(training, held_out, sampled, compared, seed)

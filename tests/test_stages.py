@@ -425,7 +425,7 @@ def test_evaluate_measures_held_out_images_and_refuses_those_of_another_size(
         "kl_per_unit.tsv",
     }
     table = pictures["kl_per_unit.tsv"].decode().splitlines()
-    assert table[0].split("\t")[:3] == ["rank", "unit", "kl"]
+    assert table[0].split("\t") == ["rank", "unit", "low", "high", "kl"]
     assert len(table) == 1 + 2
     first = (tmp_path / "metrics.json").read_bytes()
     assert evaluate(squares, squares, *extras).returncode == 0

@@ -65,7 +65,7 @@ def random_network(size: int, seed: int) -> Network:
     image = layers.Input((size, size, 3))
     x, means = layers.Rescaling(1 / 127.5, -1)(image), []
     for level, channels in enumerate((32, 64, 128)):
-        initial = keras.initializers.HeNormal(seed=1000 * seed + level)
+        initial = keras.initializers.HeNormal(seed=(3 * seed + level) % 2**31)
         x = layers.Conv2D(channels, 3, 2, "same", activation="relu", use_bias=False, kernel_initializer=initial)(x)
         means.append(layers.GlobalAveragePooling2D()(x))
     return Network(size, 64, _compiled(keras.Model(image, layers.Concatenate()(means))))

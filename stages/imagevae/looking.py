@@ -31,8 +31,8 @@ def sheets(sets: Sets, rebuilt: NDArray[np.uint8], near: Neighbours, shown: int)
 
 def kl_table(kl: NDArray[np.float64]) -> str:
     """Tab-separated: each unit's mean KL divergence over images (n, units) with its interval, the largest first."""
-    lines = ["rank\tunit\tkl\tlow\thigh"]
+    lines = ["rank\tunit\tlow\thigh\tkl"]
     for rank, unit in enumerate(np.argsort(-kl.mean(axis=0), kind="stable"), start=1):
         value, low, high, _ = intervals.mean(kl[:, unit])
-        lines.append(f"{rank}\t{unit}\t{value:.5g}\t{low:.5g}\t{high:.5g}")
+        lines.append(f"{rank}\t{unit}\t{low:.5g}\t{high:.5g}\t{value:.5g}")
     return "\n".join([*lines, ""])
