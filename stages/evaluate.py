@@ -36,6 +36,13 @@ from imagevae import command
     default="levels",
     help="Pixels that this network wants: 0 to 255, 0 to 1, -1 to 1, or ImageNet's mean and deviation taken out.",
 )
+@click.option("--report", type=command.FILE, help="HTML file for a report: one page that shows and tells all of it.")
+@click.option("--model_card", type=command.FILE, help="Markdown file for a model card.")
+@click.option(
+    "--curves", type=command.FOLDER, help="For these two: the folder plots/metrics that stages/train.py made."
+)
+@click.option("--drawn", type=command.FOLDER, help="For these two: the pictures that stages/sample.py made.")
+@click.option("--originals", type=command.FILE, help="For these two: the manifest that stages/rgba2rgb.py made.")
 @click.option("--networks", type=click.IntRange(1, 100), default=3, help="Random networks that compare samples.")
 @click.option("--compared", type=click.IntRange(10, 20_000), default=2000, help="Images of a kind that are compared.")
 @click.option("--bounded", type=click.IntRange(1, 100_000), default=500, help="Images of a kind for the likelihood.")
@@ -51,6 +58,11 @@ def main(
     factors: Path | None,
     features: Path | None,
     features_range: str,
+    report: Path | None,
+    model_card: Path | None,
+    curves: Path | None,
+    drawn: Path | None,
+    originals: Path | None,
     networks: int,
     compared: int,
     bounded: int,
@@ -68,8 +80,12 @@ def main(
     from imagevae.factors import read_factors
     from imagevae.features import is_empty, network_of, random_network
     from imagevae.images import encode_png
+    from imagevae.interpolation import interpolations
     from imagevae.looking import kl_table, sheets
+    from imagevae.model_card import model_card as write_card
     from imagevae.output import new_folder, write_file
+    from imagevae.record import read_record
+    from imagevae.report import report as write_report
     from imagevae.summary import headlines, summary
 
     model = load_model(model_file)
@@ -112,8 +128,19 @@ def main(
         with new_folder(pictures) as folder:
             for name, sheet in sheets(sets, rebuilt, near["samples"], shown).items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
+            (folder / "interpolations.png").write_bytes(encode_png(interpolations(model, sets.held_out[:8])))
             (folder / "kl_per_unit.tsv").write_text(kl_table(evaluation.kl_of_units(posterior)))
     write_file(output, summary(headlines(sections), sections))
+    if report or model_card:
+        flags = click.get_current_context().params
+        parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
+        counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
+        folders = [folder for folder in (drawn, pictures) if folder]
+        record = read_record(model.settings, parameters, counts, output, images, samples, originals, curves, folders)
+        if report:
+            write_file(report, write_report(record).encode())
+        if model_card:
+            write_file(model_card, write_card(record).encode())
 
 
 if __name__ == "__main__":

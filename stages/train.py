@@ -87,16 +87,17 @@ def main(
     from imagevae.training import fit_vae
     from imagevae.vae import VAE
 
+    how = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, kl_warmup=kl_warmup)
+    how |= dict(flow_steps=flow_steps)
     try:
-        model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network)
+        model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network, training=how)
     except ValueError as error:
         raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
     if init:
         model.take_weights(load_model(init), init)
 
     folder = checkpoint or output.parent.with_name(f".{output.parent.name}.checkpoint")
-    parameters = [model.settings, epochs, batch_size, learning_rate, kl_warmup, flow_steps]
-    key = training_key(parameters, [*model.get_weights(), *training.blocks(), *held.blocks()])
+    key = training_key(model.settings, [*model.get_weights(), *training.blocks(), *held.blocks()])
     fit_vae(
         model,
         training,

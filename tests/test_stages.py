@@ -1,10 +1,11 @@
 """Each stage run by hand: what it writes, what it refuses, and that it leaves nothing half-written."""
 
+import importlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, TINY, assert_refused, run_stage, tree, write_images
-from imagevae.archive import load_model
+from imagevae.archive import load_model, save_model
+from imagevae.dataset import read_squares
+from imagevae.vae import VAE
 from test_declarations import STAGES, flags
 
 
@@ -259,8 +262,130 @@ def test_samples_depend_on_the_seed_and_the_temperature_and_not_on_the_count(mod
     assert few == {name: many[name] for name in few}
     assert sample("other", "--count", 3, "--seed", 1) != few
     assert len(set(sample("cold", "--count", 3, "--temperature", 0).values())) == 1
+    sample("shards", "--count", 70, "--format", "shards")
+    in_shards = read_squares(tmp_path / "shards")
+    assert np.array_equal(in_shards[np.arange(70)], read_squares(tmp_path / "many")[np.arange(70)])
     assert read(tmp_path / "pictures" / "samples.png").shape == (8 * 16, 8 * 16, 3)
     assert read(tmp_path / "pictures" / "manifold.png").shape == (19 * 16, 19 * 16, 3)
+    assert read(tmp_path / "pictures" / "traversal.png").shape[1] == 9 * 16
+
+
+@pytest.fixture
+def sample(model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> Callable[..., dict[str, bytes]]:
+    """Run stages/sample.py in this process, which has Keras already, and give the files that it makes."""
+
+    def run(*arguments: object) -> dict[str, bytes]:
+        words = ["--model", model_file, "--output", tmp_path / "made", *arguments]
+        importlib.import_module("sample").main.main([str(word) for word in words], standalone_mode=False)
+        made = tree(tmp_path / "made")
+        shutil.rmtree(tmp_path / "made")
+        return made
+
+    return run
+
+
+def test_latents_of_images_of_any_kind_are_those_of_the_resized_ones(
+    sample: Callable[..., dict[str, bytes]], model_file: Path, tmp_path: Path
+):
+    """A folder, what the image stages make of it, files or shards, and a zip of it are the same to a model."""
+    write_images(tmp_path / "any" / "sub", 70, size=40)
+    oblong = np.random.default_rng(0).integers(0, 256, (30, 20, 4), np.uint8)
+    cv2.imwrite(str(tmp_path / "any" / "a.png"), oblong)
+    shutil.make_archive(str(tmp_path / "any"), "zip", tmp_path / "any")
+    flags = ("--fit", "crop", "--background", "white")
+    for form in ("files", "shards"):
+        words = ("--input", tmp_path / "any", "--output", tmp_path / form, "--size", 16, "--format", form)
+        assert run_stage("resize", *words, *flags).returncode == 0
+    tables = [sample("--encode", tmp_path / name, *flags) for name in ("any", "any.zip", "files", "shards")]
+    assert all(table == tables[0] for table in tables)
+    assert sample("--encode", tmp_path / "any") != tables[0]
+    header, first, *others = tables[0]["latents.csv"].decode().splitlines()
+    assert header == "file,z_mean_0,z_mean_1,z_log_sigma_0,z_log_sigma_1"
+    assert len(others) == 70
+    name, *numbers = first.split(",")
+    assert name == "a.png"
+    both = load_model(model_file).encode(read_squares(tmp_path / "files")[[0]])
+    expected = np.concatenate([keras.ops.convert_to_numpy(values)[0] for values in both])
+    assert [float(number) for number in numbers] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_folder_is_reconstructed_from_its_latents(
+    sample: Callable[..., dict[str, bytes]], squares: Path, model_file: Path, tmp_path: Path
+):
+    made = sample("--reconstruct", squares)
+    assert set(made) == set(tree(squares))
+    for name, content in made.items():
+        (tmp_path / name).write_bytes(content)
+    model, images = load_model(model_file), read_squares(squares)[np.arange(40)]
+    expected = keras.ops.convert_to_numpy(model.decode(model.encode(images)[0]))
+    assert read_squares(tmp_path)[np.arange(40)] / 255 == pytest.approx(np.clip(expected, 0, 1), abs=0.51 / 255)
+    assert set(sample("--reconstruct", squares, "--format", "shards")) == {"00000.npy", "manifest.jsonl"}
+
+
+def test_an_interpolation_leads_from_image_to_image(sample: Callable[..., dict[str, bytes]], squares: Path):
+    first, last = squares / "0000.png", squares / "0001.png"
+    made = sample("--interpolate", first, last)
+    assert set(made) == {"strip.png", "animation.png"}
+    assert made == sample("--interpolate", first, last)
+    strip = cv2.imdecode(np.frombuffer(made["strip.png"], np.uint8), cv2.IMREAD_COLOR)
+    assert strip.shape == (16, 11 * 16 + 4, 3)
+    assert np.array_equal(strip[:, :16], read(first))
+    assert np.array_equal(strip[:, -16:], read(last))
+
+
+def test_traversal_and_manifold_show_a_row_for_each_latent_and_the_plane(
+    sample: Callable[..., dict[str, bytes]], capsys: pytest.CaptureFixture
+):
+    made = sample("--traverse")
+    said = capsys.readouterr().out
+    rows = said.rpartition(":")[2].split()
+    assert said.startswith(f"{len(rows)} of 2 latents are active")
+    picture = cv2.imdecode(np.frombuffer(made["traversal.png"], np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (16 * len(rows), 9 * 16, 3)
+    assert set(sample("--manifold")) == {"manifold.png"}
+
+
+def test_modes_of_sample_refuse_what_makes_no_sense(model_file: Path, squares: Path, tmp_path: Path):
+    def refused(*arguments: object, culprits: tuple[object, ...], model: Path = model_file) -> None:
+        result = run_stage("sample", "--model", model, "--output", tmp_path / "out", *arguments)
+        assert_refused(result, *culprits)
+        assert not (tmp_path / "out").exists()
+
+    refused("--traverse", "--manifold", culprits=("--traverse", "--manifold", "one at a time"))
+    refused("--encode", squares, "--count", 3, culprits=("--count", "--encode"))
+    refused("--fit", "crop", culprits=("--fit", "samples"))
+    refused("--interpolate", squares / "0000.png", culprits=("--interpolate", "2"))
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "broken.png").write_bytes(b"no image")
+    refused("--encode", tmp_path / "some", culprits=(tmp_path / "some" / "broken.png",))
+    refused("--interpolate", squares / "0000.png", tmp_path / "none.png", culprits=("none.png",))
+    save_model(VAE(8, 3, 4), tmp_path / "three.keras")
+    refused("--manifold", model=tmp_path / "three.keras", culprits=("three.keras", "3 latents"))
+
+
+PEAK = """
+import resource, subprocess, sys
+status = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_samples_take_no_more_memory_than_two_thousand(tmp_path: Path):
+    save_model(VAE(8, 2, 4), tmp_path / "vae.keras")
+    peaks = []
+    for count in (2_000, 100_000):
+        out = tmp_path / str(count)
+        words = [ROOT / "stages" / "sample.py", "--model", tmp_path / "vae.keras", "--output", out, "--count", count]
+        command = [sys.executable, "-c", PEAK, *words, "--format", "shards"]
+        result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        assert len(read_squares(out)) == count
+        peaks.append(int(result.stdout))
+    assert peaks[1] < peaks[0] + 30 * 1024, "KiB; the samples alone are 19 MB, their list another 40"
+    shards = [np.load(tmp_path / str(count) / "00001.npy") for count in (2_000, 100_000)]
+    assert np.array_equal(*shards)
 
 
 def test_sample_and_evaluate_refuse_damaged_and_foreign_models(model_file: Path, squares: Path, tmp_path: Path):
@@ -317,7 +442,13 @@ def test_evaluate_measures_held_out_images_and_refuses_those_of_another_size(
     assert metrics["bits_per_dimension"] == pytest.approx(-metrics["elbo"] / np.log(2) / (16 * 16 * 3), rel=1e-4)
     assert 0 < held_out["elbo"]["n"] < 40
     pictures = tree(tmp_path / "pictures")
-    assert set(pictures) == {"reconstructions.png", "samples.png", "suspects.png", "kl_per_unit.tsv"}
+    assert set(pictures) == {
+        "reconstructions.png",
+        "samples.png",
+        "suspects.png",
+        "interpolations.png",
+        "kl_per_unit.tsv",
+    }
     table = pictures["kl_per_unit.tsv"].decode().splitlines()
     assert table[0].split("\t") == ["rank", "unit", "low", "high", "kl"]
     assert len(table) == 1 + 2
@@ -337,3 +468,24 @@ def figures_in(section: object) -> Iterator[dict]:
             yield section
         for entry in section.values():
             yield from figures_in(entry)
+
+
+def test_evaluate_tells_of_a_run_by_hand_with_what_it_is_given(model_file: Path, squares: Path, tmp_path: Path):
+    """Without DVC, manifests or pictures there is a report too; what is given must be what it is said to be."""
+
+    def evaluate(*arguments: object) -> subprocess.CompletedProcess:
+        both = ("--report", tmp_path / "report.html", "--model_card", tmp_path / "card.md")
+        folders = ("--images", squares, "--samples", squares, "--output", tmp_path / "metrics.json")
+        return run_stage("evaluate", "--model", model_file, *folders, *both, *arguments)
+
+    assert_refused(evaluate("--curves", squares), squares, "curves")
+    (tmp_path / "manifest.jsonl").write_text("nonsense")
+    assert_refused(evaluate("--originals", tmp_path / "manifest.jsonl"), "manifest.jsonl")
+    assert not (tmp_path / "report.html").exists()
+    result = evaluate("--curves", model_file.parent / "curves" / "plots" / "metrics")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    for file in ("report.html", "card.md"):
+        text = (tmp_path / file).read_text()
+        for told in ("learning_rate", "0.01", "latent_dim", "held_out", "draws"):
+            assert told in text
+    assert "KL divergence from the prior" in (tmp_path / "report.html").read_text()

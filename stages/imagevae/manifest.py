@@ -1,8 +1,7 @@
 """The list of what an image stage wrote: for each image where it came from and where it is now."""
 
-import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,19 +56,23 @@ class Manifest:
 
 def write_manifest(file: Path, manifest: Manifest) -> None:
     """Write lines of JSON: recipe, counts, rejected images and columns first, then a list for each image."""
-    head = {
-        "recipe": manifest.recipe,
-        "counts": {
-            "images": len(manifest.rows),
-            "rejected": len(manifest.rejected),
-            "left_aside": manifest.left_aside,
-        },
-        "rejected": manifest.rejected,
-        "columns": Row._fields,
+    counts = {
+        "images": len(manifest.rows),
+        "rejected": len(manifest.rejected),
+        "left_aside": manifest.left_aside,
     }
-    lines: Iterable[object] = itertools.chain([head], manifest.rows)
     with file.open("w") as opened:
-        opened.writelines(f"{json.dumps(line)}\n" for line in lines)
+        opened.write(format_head(manifest.recipe, manifest.rejected, counts))
+        opened.writelines(map(format_row, manifest.rows))
+
+
+def format_head(recipe: dict[str, object], rejected: dict[str, tuple[str, str]], counts: dict[str, int]) -> str:
+    """The first line; counts are those that are known before the rows are."""
+    return json.dumps({"recipe": recipe, "counts": counts, "rejected": rejected, "columns": Row._fields}) + "\n"
+
+
+def format_row(row: Row) -> str:
+    return json.dumps(row) + "\n"
 
 
 def read_manifest(file: Path) -> Manifest:
@@ -82,7 +85,7 @@ def read_manifest(file: Path) -> Manifest:
     with _readable(file), file.open(encoding="utf-8") as lines:
         head = json.loads(lines.readline())
         rejected = {name: tuple(entry) for name, entry in head["rejected"].items()}
-        return Manifest(head["recipe"], rejected, list(read_rows(file)), head["counts"]["left_aside"])
+        return Manifest(head["recipe"], rejected, list(read_rows(file)), head["counts"].get("left_aside", 0))
 
 
 def read_rows(file: Path) -> Iterator[Row]:

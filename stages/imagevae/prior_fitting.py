@@ -170,7 +170,7 @@ def report(fitted: Fitted, latents: NDArray[np.float32]) -> None:
 
 def with_priors(model: VAE, fitted: Fitted) -> VAE:
     """A model of the same weights that has these distributions, and samples from the best one."""
-    settings = {**fitted.mixture.settings, "sampler": fitted.best}
+    settings = {**fitted.mixture.settings, "sampler": fitted.best, "densities": fitted.scores}
     whole = VAE.from_config({**model.get_config(), **settings})
     for name in ("encoder", "decoder", "flow"):
         getattr(whole, name).set_weights(getattr(model, name).get_weights())

@@ -81,7 +81,7 @@ def list_source(source: Path) -> Listing:
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
         _add_archive(listing, source, "")
     else:
-        raise BadInput(f"{source}: no such folder; --input wants a folder, tar or zip of images")
+        raise BadInput(f"{source}: no such folder; wanted is a folder, tar or zip of images")
     if not listing.items and not listing.rejected:
         raise BadInput(f"{source}: no image in it; wanted are files named {' '.join(sorted(EXTENSIONS))}")
     listing.items.sort(key=lambda item: item.name)

@@ -29,7 +29,8 @@ class VAE(keras.Model):
         kl_weight: weight of the KL term in the loss; 1 gives the negative ELBO, 0 leaves a noisy autoencoder.
         held_out: share of the images that training held out, kept with the model so that evaluation can do the same.
         seed: seed of the initial weights and of the noise.
-        sampler: which of `priors` new images are drawn from, once these have been fitted.
+        sampler: which of `priors` new images are best drawn from, once these have been fitted.
+        densities: of those that have been fitted, the mean log-density of held-out latents, in nats.
         flow_width: units of each layer of the flow, see `FlowPrior`.
         components, covariance: of the mixture, see `MixturePrior`.
 
@@ -38,6 +39,7 @@ class VAE(keras.Model):
 
     Raises:
         ValueError: latents that can't lie on the grid of a spatial network.
+        training: how the model is trained, by the names of these parameters; kept with the model to be told.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class VAE(keras.Model):
         seed: int = 0,
         network: str = "vector",
         sampler: str = "normal",
+        densities: dict[str, float] | None = None,
         flow_width: int = 256,
         components: int = 1,
         covariance: str = "diag",
+        training: dict[str, Any] | None = None,
         name: str = "vae",
         **keywords: Any,
     ):
@@ -66,9 +70,11 @@ class VAE(keras.Model):
             seed=seed,
             network=network,
             sampler=sampler,
+            densities=densities or {},
             flow_width=flow_width,
             components=components,
             covariance=covariance,
+            training=training or {},
         )
         self.size, self.latent_dim, self.held_out = size, latent_dim, held_out
         self.noise = keras.random.SeedGenerator(seed)
@@ -110,11 +116,6 @@ class VAE(keras.Model):
     @property
     def priors(self) -> dict[str, Prior]:
         return {"normal": NormalPrior(self.latent_dim), "mixture": self.mixture, "flow": self.flow}
-
-    @property
-    def prior(self) -> Prior:
-        """The distribution that new images are drawn from."""
-        return self.priors[self.settings["sampler"]]
 
     def encode(self, images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """From images (n, size, size, 3), levels 0 to 255, to z_mean and z_log_sigma, (n, latent_dim) each."""

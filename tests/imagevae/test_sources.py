@@ -1,4 +1,4 @@
-"""Folders, archives and links as sources of images."""
+"""Folders, archives and links as sources of images; and names of results, so that nothing is overwritten."""
 
 import io
 import os

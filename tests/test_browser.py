@@ -1,0 +1,78 @@
+"""The report of a run in a browser, headless Chromium: on a phone and a desk, by day and by night, and offline."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from conftest import Project
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER), reason="wanted are Chromium and its driver, Debian's chromium and chromium-driver"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(BROWSER)
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, reproduced: Project, tmp_path: Path) -> webdriver.Chrome:
+    """The report alone in a folder, open."""
+    shutil.copy(reproduced.folder / "metrics" / "report.html", tmp_path / "report.html")
+    browser.get(f"file://{tmp_path}/report.html")
+    return browser
+
+
+def show(page: webdriver.Chrome, width: int, scheme: str) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def test_every_picture_is_there_and_nothing_is_asked_for_or_complained_about(page: webdriver.Chrome):
+    widths = page.execute_script("return [...document.images].map(image => image.complete && image.naturalWidth)")
+    assert len(widths) >= 4
+    assert all(widths)
+    asked = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in asked if not name.startswith("data:")] == []
+    assert page.get_log("browser") == []
+    curves = page.execute_script("return [...document.querySelectorAll('svg.chart')].map(c => c.clientHeight)")
+    assert len(curves) >= 4
+    assert min(curves) > 100
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_it_fits_the_screen(page: webdriver.Chrome, width: int, scheme: str):
+    show(page, width, scheme)
+    assert page.execute_script("return document.documentElement.scrollWidth") == width
+    beyond = """
+      const right = element => element.getBoundingClientRect().right
+      return [...document.querySelectorAll("main *")].filter(e => right(e) > innerWidth + 0.5).map(e => e.outerHTML)"""
+    assert page.execute_script(beyond) == []
+    colours = page.execute_script("const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
+    ink, paper = (sum(map(int, colour.strip("rgba()").split(",")[:3])) for colour in colours)
+    assert (ink < paper) == (scheme == "light")
