@@ -108,12 +108,12 @@ def compare(title: str, source: Path, folder: Path, repeats: int, whole: int, ki
     ways: dict[str, tuple[Callable[[Path, Path], None], int]] = {
         "dvc-vae, shards": (commands(stages("shards")), whole),
         "bare decoding and encoding, in threads": (floor(kind), whole),
-        "two simple scripts": (commands(simple), max(1, 3 * whole // slow)),
+        "two simple scripts": (commands(simple), max(2, 3 * whole // slow)),
     }
     if shutil.which("mogrify"):
-        ways["ImageMagick mogrify"] = commands(mogrify), max(1, whole // slow)
+        ways["ImageMagick mogrify"] = commands(mogrify), max(2, whole // slow)
     if shutil.which("vipsthumbnail"):
-        ways["vipsthumbnail"] = commands(vips), max(1, whole // slow)
+        ways["vipsthumbnail"] = commands(vips), max(2, whole // slow)
     sources = {count: part(source, folder / f"{count}", count) for count in {1, *(count for _, count in ways.values())}}
     first: dict[str, list[float]] = {way: [] for way in ways}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
