@@ -90,7 +90,7 @@ def test_parameters_are_the_flags(stage: str):
     """
     spelled = [word.removeprefix("--") for word in words(stage) if word.startswith("--")]
     assert words(stage)[-1] == f"${{{stage}}}"
-    by_hand = [*MODES, "fit", "background"] if stage == "sample" else []
+    by_hand = {"sample": [*MODES, "fit", "background"], "train": ["checkpoint", "init"]}.get(stage, [])
     assert sorted(spelled + list(PARAMS[stage]) + by_hand) == sorted(flags(stage))
     in_command = {word[2:-1] for word in words(stage) if word.startswith("${")}
     assert names(STAGES[stage]["params"]) == in_command
