@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from hashlib import md5
 from pathlib import Path
 from typing import TypeVar
@@ -223,7 +223,7 @@ def make_shards(work: list[ShardWork], scheduler: str) -> Iterator[Shard]:
             for one in work:
                 yield write_shard(one, cores(), bar.update)
             return
-        for one, shard in on_cluster(scheduler, partial(write_same_shard, LOADED), work):
+        for one, shard in on_cluster(scheduler, partial(write_same_shard, loaded()), work):
             bar.update(len(one.items))
             yield shard
 
@@ -271,17 +271,20 @@ def code_digest() -> str:
 
 LIBRARIES = cv2.version.opencv_version, PIL.__version__, np.__version__
 
-# Workers of a cluster live long, and run the code as it was when they loaded it.
-LOADED = *LIBRARIES, *sorted(md5(file.read_bytes()).hexdigest() for file in Path(__file__).parent.glob("*.py"))
+
+@cache
+def loaded() -> tuple[str, ...]:
+    """Libraries and code as they were when this was first asked: workers of a cluster live long, and load them once."""
+    return *LIBRARIES, *sorted(md5(file.read_bytes()).hexdigest() for file in Path(__file__).parent.glob("*.py"))
 
 
-def write_same_shard(loaded: tuple[str, ...], work: ShardWork) -> Shard:
+def write_same_shard(wanted: tuple[str, ...], work: ShardWork) -> Shard:
     """On a worker: make a shard, if by the same code and libraries.
 
     Raises:
         BadInput: they are not the same.
     """
-    if loaded != LOADED:
+    if wanted != loaded():
         names = f"OpenCV {LIBRARIES[0]}, Pillow {LIBRARIES[1]}, NumPy {LIBRARIES[2]}"
         raise BadInput(f"--scheduler: a worker has loaded other code than this process, or other libraries ({names})")
     return write_shard(work)

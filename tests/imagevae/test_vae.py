@@ -94,15 +94,15 @@ def test_a_saved_model_is_the_same_model_in_the_same_bytes(tmp_path: Path):
 
 
 def test_batches_hold_each_image_once_an_epoch_in_an_order_of_seed_and_epoch():
-    pictures = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    pictures = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1).repeat(3, axis=3)
 
     def orders(seed: int | None, epochs: int) -> list[list[int]]:
         batches, found = Batches(as_images(pictures), 4, seed), []
         for _ in range(epochs):
-            found.append([int(image) for index in range(len(batches)) for image in batches[index][0].ravel()])
+            found.append([int(image) for index in range(len(batches)) for image in batches[index][0][:, 0, 0, 0]])
             batches.on_epoch_end()
         batches.start(epochs - 1)
-        assert found[-1] == [int(image) for index in range(len(batches)) for image in batches[index][0].ravel()]
+        assert found[-1] == [int(image) for index in range(len(batches)) for image in batches[index][0][:, 0, 0, 0]]
         return found
 
     assert orders(None, 2) == [list(range(10))] * 2
