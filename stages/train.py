@@ -113,8 +113,8 @@ def main(
     latents = encode_all(model, training, folder / "training.npy")
     held_latents = encode_all(model, held, folder / "held_out.npy")
     fitted = fit_priors(model, latents, held_latents, Checkpoint(folder / "flow.npz", key), flow_steps, seed)
-    report(fitted, latents)
     save_model(with_priors(model, fitted), output)
+    report(fitted, latents)
     shutil.rmtree(folder)
 
 
