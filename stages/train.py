@@ -1,6 +1,7 @@
 """Train a variational autoencoder on square images, some of which are held out to measure it."""
 
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -97,7 +98,7 @@ def main(
         model.take_weights(load_model(init), init)
 
     folder = checkpoint or output.parent.with_name(f".{output.parent.name}.checkpoint")
-    key = training_key(model.settings, [*model.get_weights(), *training.blocks(), *held.blocks()])
+    key = training_key(model.settings, chain(model.get_weights(), training.blocks(), held.blocks()))
     fit_vae(
         model,
         training,

@@ -44,7 +44,18 @@ def peak_memory(folder: Path, source: Path) -> int:
     """Bytes that a training on a data set had in memory at most."""
     command = [sys.executable, ROOT / "stages" / "train.py", "--input", source]
     command += ["--output", folder / "vae.keras", "--curves", folder / "curves", "--epochs", "1", "--width", "4"]
-    command += ["--latent_dim", "2", "--batch_size", "1024", "--held_out", "0.05"]
+    command += [
+        "--network",
+        "vector",
+        "--flow_steps",
+        "100",
+        "--latent_dim",
+        "2",
+        "--batch_size",
+        "1024",
+        "--held_out",
+        "0.05",
+    ]
     process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -24,7 +24,7 @@ FLOW_BATCH = 256
 STEPS_AN_EPOCH = 100
 LEARNING_RATE = 0.002
 COMPONENTS = (1, 4, 16)
-MIXTURE_LATENTS = 20_000  # more would cost more than they tell
+ENOUGH = 20_000  # latents; more would cost more than they tell
 ACTIVE = 0.01  # variance of z_mean over images above which a unit counts as active (Burda et al. 2016, section 5.2)
 JUDGES = 500  # held-out latents that the distributions are compared on
 
@@ -75,7 +75,7 @@ def fit_priors(
         steps: of the flow's training; 0 leaves it out.
     """
     judges = draw(held_out[:JUDGES], seed + 1)
-    mixture = fit_mixture(draw(training[:MIXTURE_LATENTS], seed), judges, seed)
+    mixture = fit_mixture(draw(training[:ENOUGH], seed), judges, seed)
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:
@@ -159,7 +159,7 @@ def report(fitted: Fitted, latents: NDArray[np.float32]) -> None:
     """Say on stderr which distribution is the best, and warn of latents that tell next to nothing of the images."""
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
-    active = int((latents[:, 0].var(axis=0) > ACTIVE).sum())
+    active = int((latents[:ENOUGH, 0].var(axis=0) > ACTIVE).sum())
     if active < latents.shape[2] / 10:
         print(
             f"warning: {active} of {latents.shape[2]} latent units are active: samples will be alike, and images lose "
