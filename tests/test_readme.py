@@ -9,7 +9,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_its_figures_are_those_of_the_committed_run():
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([-\d.]+) \|", README, flags=re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([-\d.e]+) \|", README, flags=re.MULTILINE))
     metrics = json.loads((ROOT / "metrics" / "evaluate.json").read_text())
     headlines = {name: value for name, value in metrics.items() if not isinstance(value, dict)}
     assert {name: float(value) for name, value in rows.items()} == headlines
