@@ -162,7 +162,10 @@ def test_running_stages_read_only_what_is_declared(tiny: Project, tmp_path: Path
 def changed(project: Project) -> set[str]:
     """The stages that `dvc status` calls changed; asked in this process, since it is asked a hundred times."""
     with Repo(str(project.folder)) as repo:
-        return {name.split(":")[-1] for name in repo.status([str(project.folder / "dvc.yaml"), str(project.folder / "data" / "dvc.yaml")])}
+        return {
+            name.split(":")[-1]
+            for name in repo.status([str(project.folder / "dvc.yaml"), str(project.folder / "data" / "dvc.yaml")])
+        }
 
 
 @pytest.mark.slow

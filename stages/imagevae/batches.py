@@ -6,6 +6,10 @@ from numpy.typing import NDArray
 
 from imagevae.dataset import Images
 
+# Threads that read ahead, in order. With a single one Keras hands the reading to tf.data, whose tuner makes each epoch
+# wait for seconds when it ends.
+WORKERS = 2
+
 
 class Batches(keras.utils.PyDataset):
     """Images in batches, each image once an epoch.
@@ -17,7 +21,7 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, images: Images | NDArray, batch_size: int, seed: int | None = None):
-        super().__init__()
+        super().__init__(workers=WORKERS)
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.start(0)
 
@@ -48,7 +52,7 @@ class Draws(keras.utils.PyDataset):
     """
 
     def __init__(self, rows: NDArray, batch_size: int, batches: int, seed: int):
-        super().__init__()
+        super().__init__(workers=WORKERS)
         self.rows, self.batch_size, self.batches, self.seed = rows, batch_size, batches, seed
         self.start(0)
 
