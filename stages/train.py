@@ -16,7 +16,7 @@ from imagevae import command
 @click.option(
     "--checkpoint",
     type=command.FOLDER,
-    help="Folder for the state of a training that was cut off, to go on from; by default beside OUTPUT.",
+    help="Folder for the state of a training that was cut off, to go on from; by default beside the folder of OUTPUT.",
 )
 @click.option("--init", type=command.FILE, help="Model of the same network to start from, instead of at random.")
 @click.option(
@@ -80,6 +80,8 @@ def main(
     if output.suffix != ".keras":
         raise BadInput(f"--output {output}: a name that ends in .keras is wanted")
     training, held = split(read_squares(source), held_out, source)
+    if len(training) < 2:
+        raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")
 
     start_keras(seed)
     from imagevae.archive import load_model, save_model
@@ -88,8 +90,8 @@ def main(
     from imagevae.training import fit_vae
     from imagevae.vae import VAE
 
-    how = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, kl_warmup=kl_warmup)
-    how |= dict(flow_steps=flow_steps)
+    how: dict[str, float] = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    how |= dict(kl_warmup=kl_warmup, flow_steps=flow_steps)
     try:
         model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network, training=how)
     except ValueError as error:
@@ -97,7 +99,8 @@ def main(
     if init:
         model.take_weights(load_model(init), init)
 
-    folder = checkpoint or output.parent.with_name(f".{output.parent.name}.checkpoint")
+    home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
+    folder = (checkpoint or home.with_name(f".{home.name}.checkpoint")) / output.name
     key = training_key(model.settings, chain(model.get_weights(), training.blocks(), held.blocks()))
     fit_vae(
         model,
@@ -117,6 +120,8 @@ def main(
     save_model(with_priors(model, fitted), output)
     report(fitted, latents)
     shutil.rmtree(folder)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 if __name__ == "__main__":

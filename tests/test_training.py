@@ -12,6 +12,8 @@ import pytest
 
 from conftest import ROOT, TINY, assert_refused, run_stage, tree
 from imagevae.archive import load_model
+from imagevae.dataset import read_squares, split
+from imagevae.errors import BadInput
 
 EPOCHS = ("--epochs", 6, "--flow_steps", 300)
 
@@ -19,6 +21,14 @@ EPOCHS = ("--epochs", 6, "--flow_steps", 300)
 def arguments(squares: Path, folder: Path, *more: object) -> list[str]:
     places = ("--input", squares, "--output", folder / "model" / "vae.keras", "--curves", folder / "curves")
     return [str(word) for word in (*places, *TINY, *EPOCHS, *more)]
+
+
+def run_split(folder: Path, share: float) -> int:
+    """How many training images a share to hold out leaves, or 0 where it leaves none or holds none out."""
+    try:
+        return len(split(read_squares(folder), share, folder)[0])
+    except BadInput:
+        return 0
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -63,7 +73,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
 ):
     for phase, saves in kills:
         process = start(squares, tmp_path)
-        stop_after(process, tmp_path / ".model.checkpoint" / f"{phase}.npz", saves, signal.SIGKILL)
+        stop_after(process, tmp_path / ".model.checkpoint" / "vae.keras" / f"{phase}.npz", saves, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
         assert not (tmp_path / "model").exists()
     last = run_stage("train", *arguments(squares, tmp_path))
@@ -75,7 +85,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
 @pytest.mark.slow
 def test_ctrl_c_ends_with_a_checkpoint(squares: Path, undisturbed: dict[str, bytes], tmp_path: Path):
     process = start(squares, tmp_path)
-    stderr = stop_after(process, tmp_path / ".model.checkpoint" / "vae.npz", 1, signal.SIGINT)
+    stderr = stop_after(process, tmp_path / ".model.checkpoint" / "vae.keras" / "vae.npz", 1, signal.SIGINT)
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "train: stopped"
     assert run_stage("train", *arguments(squares, tmp_path)).returncode == 0
@@ -86,13 +96,13 @@ def test_ctrl_c_ends_with_a_checkpoint(squares: Path, undisturbed: dict[str, byt
 def test_a_checkpoint_of_another_training_or_a_damaged_one_is_not_taken(
     squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ):
-    checkpoint = tmp_path / ".model.checkpoint" / "vae.npz"
+    checkpoint = tmp_path / ".model.checkpoint" / "vae.keras" / "vae.npz"
     process = start(squares, tmp_path)
     stop_after(process, checkpoint, 1, signal.SIGKILL)
     other = run_stage("train", *arguments(squares, tmp_path, "--seed", 1))
     assert "goes on" not in other.stderr
     assert results(tmp_path) != undisturbed
-    checkpoint.parent.mkdir()
+    checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"PK\3\4 not an archive")
     again = run_stage("train", *arguments(squares, tmp_path))
     assert "damaged" in again.stderr
@@ -129,6 +139,31 @@ def test_training_starts_from_another_model(squares: Path, model_file: Path, tmp
 def test_a_model_of_another_shape_is_refused(flag: str, value: object, squares: Path, model_file: Path, tmp_path: Path):
     result = run_stage("train", *arguments(squares, tmp_path, "--init", model_file, f"--{flag}", value))
     assert_refused(result, model_file, flag, value)
+
+
+def test_files_in_the_folder_of_checkpoints_stay_and_names_are_taken_from_the_current_folder(
+    squares: Path, tmp_path: Path
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "training.npy").write_text("mine")
+    command = ["--input", squares, "--output", "vae.keras", "--curves", "curves", *TINY, "--epochs", 1]
+    for more in ((), ("--checkpoint", "mine")):
+        result = run_stage("train", *command, *more, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert tree(tmp_path / "mine") == {"training.npy": b"mine"}
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}.checkpoint"))
+
+
+def test_one_training_image_is_too_few(squares: Path, tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    shares = {}
+    for file in sorted(squares.iterdir())[:8]:
+        (tmp_path / "images" / file.name).write_bytes(file.read_bytes())
+    for share in np.linspace(0.05, 0.95, 60):
+        shares[share] = run_split(tmp_path / "images", share)
+    one = [share for share, count in shares.items() if count == 1]
+    result = run_stage("train", *arguments(tmp_path / "images", tmp_path, "--held_out", one[0]))
+    assert_refused(result, "one training image", "held_out")
 
 
 def test_latents_that_do_not_fit_the_grid_are_refused(squares: Path, tmp_path: Path):

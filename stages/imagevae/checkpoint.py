@@ -51,12 +51,6 @@ class Checkpoint:
         np.savez(content, allow_pickle=False, key=np.array(self.key), **state)
         write_file(self.file, content.getvalue())
 
-    def remove(self) -> None:
-        """Remove the file, and its folder if it holds nothing else."""
-        self.file.unlink(missing_ok=True)
-        if self.file.parent.is_dir() and not any(self.file.parent.iterdir()):
-            self.file.parent.rmdir()
-
 
 def training_key(parameters: Any, data: Iterable[NDArray]) -> str:
     """Digest of all that decides how a training goes: parameters, data, code, libraries and backend."""

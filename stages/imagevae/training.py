@@ -89,7 +89,7 @@ def fit(
         for epoch, logs in enumerate(done):
             callback.on_epoch_end(epoch, logs)
     batches.start(len(done))
-    if len(done) < epochs and not best.diverged:
+    if len(done) < epochs:
         model.fit(
             batches,
             epochs=epochs,
@@ -116,7 +116,6 @@ class Best(keras.callbacks.Callback):
         self.history: list[Logs] = []
         self.weights: list[np.ndarray] = []
         self.epoch = 0
-        self.diverged = False
 
     def restore(self, model: keras.Model) -> list[Logs]:
         """Bring a compiled model to the state of the checkpoint, and give the logs of the epochs up to there."""
@@ -154,7 +153,7 @@ class Best(keras.callbacks.Callback):
             f"of epoch {self.epoch + 1}, the best so far: a lower learning_rate may help",
             file=sys.stderr,
         )
-        self.diverged = self.model.stop_training = True
+        self.model.stop_training = True
 
     def apply(self, model: keras.Model) -> None:
         """Give the model the best weights."""

@@ -33,13 +33,13 @@ class VAE(keras.Model):
         densities: of those that have been fitted, the mean log-density of held-out latents, in nats.
         flow_width: units of each layer of the flow, see `FlowPrior`.
         components, covariance: of the mixture, see `MixturePrior`.
+        training: how the model is trained, by the names of these parameters; kept with the model to be told.
 
     Attributes:
         priors: distributions of z by name: `normal`, `mixture` and `flow`.
 
     Raises:
         ValueError: latents that can't lie on the grid of a spatial network.
-        training: how the model is trained, by the names of these parameters; kept with the model to be told.
     """
 
     def __init__(
