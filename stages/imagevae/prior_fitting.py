@@ -15,6 +15,7 @@ from sklearn.mixture import GaussianMixture
 from imagevae.batches import Batches, Draws
 from imagevae.checkpoint import Checkpoint
 from imagevae.dataset import Images
+from imagevae.latents import active as active_units
 from imagevae.prior import FlowPrior, MixturePrior
 from imagevae.training import Best, Progress, fit
 from imagevae.vae import VAE
@@ -25,7 +26,6 @@ STEPS_AN_EPOCH = 100
 LEARNING_RATE = 0.002
 COMPONENTS = (1, 4, 16)
 ENOUGH = 20_000  # latents; more would cost more than they tell
-ACTIVE = 0.01  # variance of z_mean over images above which a unit counts as active (Burda et al. 2016, section 5.2)
 JUDGES = 500  # held-out latents that the distributions are compared on
 
 
@@ -159,7 +159,7 @@ def report(fitted: Fitted, latents: NDArray[np.float32]) -> None:
     """Say on stderr which distribution is the best, and warn of latents that tell next to nothing of the images."""
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
-    active = int((latents[:ENOUGH, 0].var(axis=0) > ACTIVE).sum())
+    active = int(active_units(latents[:ENOUGH, 0]).sum())
     if active < latents.shape[2] / 10:
         print(
             f"warning: {active} of {latents.shape[2]} latent units are active: samples will be alike, and images lose "
