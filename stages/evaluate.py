@@ -76,6 +76,7 @@ def main(
     from imagevae import evaluation
     from imagevae.archive import load_model
     from imagevae.dataset import read_squares, split
+    from imagevae.encoding import encode
     from imagevae.errors import BadInput
     from imagevae.factors import read_factors
     from imagevae.features import is_empty, network_of, random_network
@@ -110,7 +111,7 @@ def main(
         judges[features.stem] = [network_of(features, features_range)]
 
     sets = evaluation.choose(training, held_out, sampled, compared, seed)
-    posterior = evaluation.encode(model, sets.held_out)
+    posterior = encode(model, sets.held_out)
     rebuilt = evaluation.reconstruct(model, posterior)
     near = evaluation.nearest_training_images(
         training, {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}

@@ -100,7 +100,7 @@ def main(
         model.take_weights(load_model(init), init)
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
-    folder = (checkpoint or home.with_name(f".{home.name}.checkpoint")) / output.name
+    folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
     key = training_key(model.settings, chain(model.get_weights(), training.blocks(), held.blocks()))
     fit_vae(
         model,

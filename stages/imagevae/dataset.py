@@ -50,6 +50,10 @@ class Images:
         for start in range(0, len(self), size):
             yield self[start : start + size]
 
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """The images, uint8 (size, size, 3), one after another."""
+        return (image for block in self.blocks() for image in block)
+
     def subset(self, chosen: NDArray) -> "Images":
         """The images at some indices, or where a mask is true."""
         return Images(self.shards, self.places[chosen], self.names[chosen])

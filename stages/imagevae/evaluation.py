@@ -9,11 +9,12 @@ from keras import ops
 from numpy.typing import NDArray
 
 from imagevae import intervals, reconstruction
-from imagevae.bounds import Bounds, bounds
+from imagevae.bounds import Bounds, bounds, gain
 from imagevae.dataset import Images
-from imagevae.decoding import BATCH, decode_in_batches
+from imagevae.decoding import decode_in_batches
 from imagevae.disentanglement import dci, mutual_information_gap
 from imagevae.distances import average, frechet, kernel_distance
+from imagevae.encoding import Posterior, encode
 from imagevae.features import Network, features
 from imagevae.intervals import Figure
 from imagevae.latents import active
@@ -45,34 +46,28 @@ def choose(training: Images, held_out: Images, samples: Images, compared: int, s
     return Sets(training, *(images.some(compared, seed)[:] for images in (training, held_out, samples)))
 
 
-class Posterior(NamedTuple):
-    """z_mean and z_log_sigma of some images, (n, latent_dim) each."""
-
-    z_mean: NDArray[np.float32]
-    z_log_sigma: NDArray[np.float32]
-
-
-def encode(model: VAE, images: Images | Pictures) -> Posterior:
-    parts = [model.encode(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-    return Posterior(
-        *(np.concatenate([ops.convert_to_numpy(part) for part in both]) for both in zip(*parts, strict=True))
-    )
-
-
 def reconstruct(model: VAE, posterior: Posterior) -> Pictures:
     """Images decoded from z_mean, to the nearest levels."""
     return np.stack(list(decode_in_batches(model, posterior.z_mean)))
 
 
 def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: int) -> Section:
-    """Bounds on at most `bounded` held-out and training images, and how far they are apart: overfitting."""
+    """Bounds on at most `bounded` held-out and training images, and how far they are apart: overfitting.
+
+    And the ELBO of held-out images with the distribution that the model samples from as prior, in place of N(0, I).
+    """
     found = {
         name: bounds(model, images[:bounded], draws, seed, f"{name} images")
         for name, images in (("held_out", sets.held_out), ("training", sets.trained_on))
     }
     dimensions = 3 * model.size**2
+    sampled = found["held_out"].elbo + gain(model, sets.held_out[:bounded], seed)
     return {
         **{name: _bound_figures(values, dimensions) for name, values in found.items()},
+        "sampler": {
+            "elbo": intervals.mean(sampled),
+            "elbo_bits_per_dimension": intervals.mean(_bits(sampled, dimensions)),
+        },
         "overfitting_bits_per_dimension": _difference(
             *(_bits(found[name].elbo, dimensions) for name in ("held_out", "training"))
         ),
@@ -115,8 +110,7 @@ def baselines(sets: Sets, near_held_out: "Neighbours") -> dict[str, Pictures]:
 
 
 def _mean_image(images: Images) -> NDArray[np.float64]:
-    blocks = (images[start : start + 1024] for start in range(0, len(images), 1024))
-    return sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(images)
+    return sum(block.sum(axis=0, dtype=np.float64) for block in images.blocks()) / len(images)
 
 
 def comparison_section(networks: list[Network], sets: Sets, seed: int) -> Section:
@@ -221,9 +215,8 @@ def latents_section(model: VAE, held_out: Pictures, known: Images, factors: NDAr
 
 
 def _use_of_latents(posterior: Posterior, seed: int) -> Section:
-    noise = np.random.default_rng(seed)
-    z, prior, again = (noise.standard_normal(posterior.z_mean.shape) for _ in range(3))
-    z = posterior.z_mean + np.exp(posterior.z_log_sigma) * z
+    z, noise = posterior.draw(seed), np.random.default_rng([seed, 1])
+    prior, again = (noise.standard_normal(z.shape) for _ in range(2))
     return {
         "active_units": intervals.bootstrap(lambda rows: active(posterior.z_mean[rows]).sum(), len(z), seed),
         "kl": intervals.mean(kl_of_units(posterior).sum(axis=1)),

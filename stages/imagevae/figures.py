@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagevae import glossary
+from imagevae import glossary, summary
 
 WITH_INTERVALS = "with_intervals"  # where the evaluation puts its sections
 
@@ -39,15 +39,12 @@ class Table:
 
 def headlines(metrics: Mapping[str, Any]) -> dict[str, Figure]:
     """The numbers at the top of the metrics, each with the interval that the sections have for it."""
-    known = [found for section in sections(metrics).items() for found in _figures(dict([section]), ())]
-    return {name: _among(known, name, value) for name, value in metrics.items() if not isinstance(value, Mapping)}
-
-
-def _among(known: list[tuple[tuple[str, ...], Figure]], name: str, value: float | None) -> Figure:
-    """The figure of that value whose path speaks of that name; without an interval if several differ, or none does."""
-    wanted = set(name.split("_"))
-    found = {figure for path, figure in known if figure.value == value and wanted & set("_".join(path).split("_"))}
-    return found.pop() if len(found) == 1 else Figure(value)
+    known = summary.headlines(sections(metrics))
+    return {
+        name: _figure(known.get(name, {"value": value}))
+        for name, value in metrics.items()
+        if not isinstance(value, Mapping)
+    }
 
 
 def sections(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -81,8 +78,12 @@ def _figures(section: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tupl
         if not isinstance(value, Mapping):
             continue
         if _is_figure(value):
-            yield (*path, name), Figure(*(value.get(part) for part in ("value", "low", "high", "n")))  # type: ignore[arg-type]
+            yield (*path, name), _figure(value)
         yield from _figures(value, (*path, name))
+
+
+def _figure(entry: Mapping[str, Any]) -> Figure:
+    return Figure(*(entry.get(part) for part in ("value", "low", "high", "n")))  # type: ignore[arg-type]
 
 
 def _is_figure(value: Mapping[str, Any]) -> bool:

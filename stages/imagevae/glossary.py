@@ -20,6 +20,11 @@ METRICS = {
         "8-bit image stored as it is takes 8. Comparable only between models of one resolution.",
         LOWER,
     ),
+    "bits_per_dimension_sampler": Entry(
+        "Bits per dimension, as sampled",
+        "The same with the distribution that samples are drawn from as prior, in place of the standard normal one.",
+        LOWER,
+    ),
     "elbo_bits_per_dimension": Entry(
         "ELBO in bits per dimension", "The same as the ELBO, for each colour value.", LOWER
     ),
@@ -88,6 +93,7 @@ SUBJECTS = {  # whose figure it is
     "held_out": "unseen images",
     "training": "training images",
     "training_images": "training images (floor)",
+    "sampler": "unseen images, prior as sampled",
     "model": "the model",
     "samples": "samples",
     "mean_image": "the mean image",

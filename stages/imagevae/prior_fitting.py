@@ -15,12 +15,12 @@ from sklearn.mixture import GaussianMixture
 from imagevae.batches import Batches, Draws
 from imagevae.checkpoint import Checkpoint
 from imagevae.dataset import Images
+from imagevae.encoding import Posterior, encode_in_batches
 from imagevae.latents import active as active_units
 from imagevae.prior import FlowPrior, MixturePrior
 from imagevae.training import Best, Progress, fit
 from imagevae.vae import VAE
 
-BATCH = 64
 FLOW_BATCH = 256
 STEPS_AN_EPOCH = 100
 LEARNING_RATE = 0.002
@@ -47,16 +47,14 @@ def encode_all(model: VAE, images: Images, file: Path) -> NDArray[np.float32]:
     """z_mean and z_log_sigma of all images, (n, 2, latent_dim), in a file that is mapped into memory."""
     file.parent.mkdir(parents=True, exist_ok=True)
     latents = open_memmap(file, "w+", np.float32, (len(images), 2, model.latent_dim))
-    for start in range(0, len(images), BATCH):
-        for place, part in enumerate(model.encode(images[start : start + BATCH])):
-            latents[start : start + BATCH, place] = keras.ops.convert_to_numpy(part)
+    for row, both in zip(latents, encode_in_batches(model, images), strict=True):
+        row[:] = both
     return latents
 
 
-def draw(latents: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """One z for each row of z_mean and z_log_sigma, (n, latent_dim)."""
-    noise = np.random.default_rng(seed).standard_normal((len(latents), latents.shape[2]), np.float32)
-    return np.asarray(latents[:, 0] + np.exp(latents[:, 1]) * noise, np.float32)
+def posterior(latents: NDArray[np.float32]) -> Posterior:
+    """The two parts of latents as `encode_all` gives them."""
+    return Posterior(latents[:, 0], latents[:, 1])
 
 
 def fit_priors(
@@ -74,8 +72,8 @@ def fit_priors(
         checkpoint: of the flow's training.
         steps: of the flow's training; 0 leaves it out.
     """
-    judges = draw(held_out[:JUDGES], seed + 1)
-    mixture = fit_mixture(draw(training[:ENOUGH], seed), judges, seed)
+    judges = posterior(held_out[:JUDGES]).draw(seed + 1)
+    mixture = fit_mixture(posterior(training[:ENOUGH]).draw(seed), judges, seed)
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:

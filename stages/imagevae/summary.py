@@ -10,6 +10,7 @@ from imagevae.intervals import Figure
 # The headlines, each with the place of its figure among the sections.
 HEADLINES = {
     "bits_per_dimension": ("likelihood", "held_out", "elbo_bits_per_dimension"),
+    "bits_per_dimension_sampler": ("likelihood", "sampler", "elbo_bits_per_dimension"),
     "elbo": ("likelihood", "held_out", "elbo"),
     "kl": ("likelihood", "held_out", "kl"),
     "psnr": ("reconstruction", "model", "psnr"),
@@ -25,22 +26,22 @@ HEADLINES = {
 COMPARISON = "_features"  # ends the name of a section that compares samples by a network's features
 
 
-def headlines(sections: Mapping[str, Any]) -> dict[str, Figure]:
+def headlines(sections: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of HEADLINES that there are, and the distances fd and kid by the features of each network."""
     places = dict(HEADLINES)
     for section in sections:
         if section.endswith(COMPARISON):
             name = section.removesuffix(COMPARISON)
             places |= {f"{metric}_{name}": (section, metric, "samples") for metric in ("fd", "kid")}
-    found = {name: _figure(sections, place) for name, place in places.items()}
-    return {name: figure for name, figure in found.items() if figure is not None}
+    found = {name: _at(sections, place) for name, place in places.items()}
+    return {name: figure for name, figure in found.items() if figure}
 
 
-def _figure(sections: Mapping[str, Any], place: tuple[str, ...]) -> Figure | None:
+def _at(sections: Mapping[str, Any], place: tuple[str, ...]) -> Any:
     entry: Any = sections
     for step in place:
         entry = entry.get(step, {})
-    return entry or None
+    return entry
 
 
 def summary(headlines: Mapping[str, Figure], sections: Mapping[str, Any]) -> bytes:

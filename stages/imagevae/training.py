@@ -3,12 +3,14 @@
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from dvclive import Live
+from numpy.typing import NDArray
 from scmrepo.exceptions import SCMError
 from tqdm import tqdm
 
@@ -16,7 +18,10 @@ from imagevae.batches import Batches
 from imagevae.checkpoint import Checkpoint, restore, state_of
 from imagevae.dataset import Images
 from imagevae.errors import BadInput
+from imagevae.snapshot import snapshot
 from imagevae.vae import VAE
+
+PICTURES = 10  # of the model as it learns, at equal distances
 
 Logs = dict[str, float]
 
@@ -39,7 +44,8 @@ def fit_vae(
     of the highest ELBO where that weight is 1.
 
     Args:
-        curves: folder for the losses of each epoch, in DVCLive's format.
+        curves: folder for the losses of each epoch, in DVCLive's format, and for pictures of what the model has learned
+            after each tenth of the training.
         checkpoint: where the state of each epoch is kept, and may be found.
         kl_warmup: epochs over which the KL weight rises linearly to the model's.
 
@@ -53,6 +59,12 @@ def fit_vae(
     except SCMError as error:
         raise BadInput(f"DVCLive wants a git repository with a commit, or none at all: {error}") from error
     kl_weight = model.settings["kl_weight"]
+    best = Best(
+        lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
+        checkpoint,
+        picture=lambda: snapshot(model, training, held_out, seed),
+        every=max(1, epochs // PICTURES),
+    )
     with live:
         fit(
             model,
@@ -60,8 +72,8 @@ def fit_vae(
             batches,
             Batches(held_out, batch_size),
             epochs,
-            Best(lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"], checkpoint),
-            [WarmUp(kl_warmup), Curves(live), Progress("train", epochs, len(training), batch_size)],
+            best,
+            [WarmUp(kl_warmup), Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)],
         )
 
 
@@ -107,12 +119,24 @@ class Best(keras.callbacks.Callback):
 
     Args:
         score: of an epoch's logs; the lowest is best.
-        checkpoint: holds the state after the last epoch, the best weights, and the logs of all epochs.
+        checkpoint: holds the state after the last epoch, the best weights, and the logs and pictures of all epochs.
+        picture: makes a picture, uint8 (height, width, 3), of the model as it is.
+        every: so many epochs.
+
+    Attributes:
+        pictures: by epoch.
     """
 
-    def __init__(self, score: Any, checkpoint: Checkpoint):
+    def __init__(
+        self,
+        score: Callable[[Logs], float],
+        checkpoint: Checkpoint,
+        picture: Callable[[], NDArray[np.uint8]] | None = None,
+        every: int = 1,
+    ):
         super().__init__()
-        self.score, self.checkpoint = score, checkpoint
+        self.score, self.checkpoint, self.picture, self.every = score, checkpoint, picture, every
+        self.pictures: dict[int, NDArray[np.uint8]] = {}
         self.history: list[Logs] = []
         self.weights: list[np.ndarray] = []
         self.epoch = 0
@@ -124,6 +148,7 @@ class Best(keras.callbacks.Callback):
             return []
         restore(model, {name[6:]: value for name, value in state.items() if name.startswith("state.")})
         self.weights = [state[f"best.{number}"] for number in range(sum(name.startswith("best.") for name in state))]
+        self.pictures |= {int(name[8:]): value for name, value in state.items() if name.startswith("picture.")}
         self.epoch, self.history = int(state["epoch"]), json.loads(str(state["history"]))
         print(f"{model.name}: goes on after epoch {len(self.history)}", file=sys.stderr)
         return self.history
@@ -136,23 +161,24 @@ class Best(keras.callbacks.Callback):
         if not self.history or self.score(logs) < self.score(self.history[self.epoch]):
             self.weights, self.epoch = self.model.get_weights(), epoch
         self.history.append(logs)
+        if self.picture and (epoch + 1) % self.every == 0:
+            self.pictures[epoch] = self.picture()
         self.checkpoint.save(
             {
                 **{f"state.{name}": value for name, value in state_of(self.model).items()},
                 **{f"best.{number}": value for number, value in enumerate(self.weights)},
+                **{f"picture.{epoch}": value for epoch, value in self.pictures.items()},
                 "epoch": np.array(self.epoch),
                 "history": np.array(json.dumps(self.history)),
             }
         )
 
     def _stop(self, epoch: int) -> None:
+        what = f"{self.model.name}: the loss is not finite in epoch {epoch + 1}"
         if not self.weights:
-            raise BadInput(f"the loss is not finite in epoch {epoch + 1}: a lower learning_rate may help")
-        print(
-            f"{self.model.name}: warning: the loss is not finite in epoch {epoch + 1}; training ends with the weights "
-            f"of epoch {self.epoch + 1}, the best so far: a lower learning_rate may help",
-            file=sys.stderr,
-        )
+            raise BadInput(f"{what}: a lower learning_rate may help")
+        kept = f"training ends with the weights of epoch {self.epoch + 1}, the best so far"
+        print(f"warning: {what}; {kept}: a lower learning_rate may help", file=sys.stderr)
         self.model.stop_training = True
 
     def apply(self, model: keras.Model) -> None:
@@ -173,18 +199,26 @@ class WarmUp(keras.callbacks.Callback):
 
 
 class Curves(keras.callbacks.Callback):
-    """Writes each epoch's losses, of training and of held-out images apart."""
+    """Writes each epoch's losses, of training and of held-out images apart, and pictures.
 
-    def __init__(self, live: Live):
+    Args:
+        pictures: by epoch, as they come.
+    """
+
+    def __init__(self, live: Live, pictures: dict[int, NDArray[np.uint8]]):
         super().__init__()
-        self.live = live
+        self.live, self.pictures = live, pictures
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.model.stop_training:
+            return  # what went astray is no part of the curves
         for name, value in (logs or {}).items():
             if name == "val_decoder_scale":
                 continue  # it is the model's, not of the images
             kind, term = ("held_out/", name[4:]) if name.startswith("val_") else ("train/", name)
             self.live.log_metric(f"{'' if term == 'decoder_scale' else kind}{term}", float(f"{value:.6g}"))
+        if epoch in self.pictures:
+            self.live.log_image(f"learning/{epoch + 1}.png", self.pictures[epoch])
         self.live.next_step()
 
 
