@@ -1,0 +1,32 @@
+"""Images a second of a training step of the default network, as stages/train.py runs it; see compare_peers.py.
+
+python speed_keras.py BATCH STEPS
+"""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "stages"))
+from imagevae.backend import start_keras
+
+start_keras(0)
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from imagevae.batches import Batches  # noqa: E402
+from imagevae.vae import VAE  # noqa: E402
+
+
+def main(batch: int, steps: int) -> None:
+    model = VAE(64, 256, 32, network="spatial")
+    model.compile(keras.optimizers.Adam(1e-4), jit_compile=False)
+    images = np.random.default_rng(0).integers(0, 256, (batch * steps, 64, 64, 3), np.uint8)
+    model.fit(Batches(images, batch), verbose=0)
+    start = time.perf_counter()
+    model.fit(Batches(images, batch), verbose=0)
+    print(len(images) / (time.perf_counter() - start))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""Images a second of a training step of the default network, written in PyTorch; see compare_peers.py.
+
+python speed_torch.py BATCH STEPS
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SIZE, LATENTS, WIDTH = 64, 4, 32  # latents in each cell of the grid
+
+
+class Residual(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.inner(x)
+
+
+def encoder() -> nn.Module:
+    pairs = ((3, WIDTH), (WIDTH, 2 * WIDTH), (2 * WIDTH, 4 * WIDTH))
+    levels = [layer for pair in pairs for layer in (nn.Conv2d(*pair, 4, 2, 1), nn.LeakyReLU(0.2))]
+    return nn.Sequential(*levels, nn.Conv2d(4 * WIDTH, 2 * LATENTS, 1))
+
+
+def decoder() -> nn.Module:
+    def up(wide: int, narrow: int) -> list[nn.Module]:
+        return [nn.LeakyReLU(0.2), nn.Conv2d(wide, narrow, 3, padding=1), nn.Upsample(scale_factor=2)]
+
+    return nn.Sequential(
+        *(nn.Conv2d(LATENTS, 4 * WIDTH, 3, padding=1), Residual(4 * WIDTH), *up(4 * WIDTH, 2 * WIDTH)),
+        *(Residual(2 * WIDTH), *up(2 * WIDTH, WIDTH)),
+        *(nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.LeakyReLU(0.2)),
+        *(nn.Conv2d(WIDTH, 12, 3, padding=1), nn.PixelShuffle(2)),
+    )
+
+
+def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer, batch: int) -> Callable[[], None]:
+    images = torch.rand(batch, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
+
+    def run() -> None:
+        mean, log_sigma = encode(images).chunk(2, dim=1)
+        decoded = decode(mean + log_sigma.exp() * torch.randn_like(mean))
+        error = functional.mse_loss(decoded, images)
+        variance = error.detach()
+        reconstruction = 3 * SIZE**2 / 2 * (torch.log(variance) + error / variance)
+        divergence = ((mean**2 + (2 * log_sigma).exp() - 1) / 2 - log_sigma).sum((1, 2, 3)).mean()
+        optimizer.zero_grad()
+        (reconstruction + divergence).backward()
+        optimizer.step()
+
+    return run
+
+
+def main(batch: int, steps: int) -> None:
+    torch.manual_seed(0)
+    parts = [part.to(memory_format=torch.channels_last) for part in (encoder(), decoder())]
+    run = step(*parts, torch.optim.Adam([weight for part in parts for weight in part.parameters()], 1e-4), batch)
+    for _ in range(10):
+        run()
+    start = time.perf_counter()
+    for _ in range(steps):
+        run()
+    print(batch * steps / (time.perf_counter() - start))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
