@@ -1,4 +1,4 @@
-"""Train a model of pythae for some time, and keep what it makes: one side of compare_peers.py.
+"""Train a model of pythae for some time, and keep what it makes: one side of compare_models.py.
 
     python pythae_models.py MODEL SQUARES.npz SECONDS OUTPUT.npz
 
@@ -122,8 +122,7 @@ def main(name: str, squares: str, seconds: str, output: str) -> None:
         for sampler in (NormalSampler(model), mixture):
             kind = "mixture" if sampler is mixture else "normal"
             found[kind] = levels(sampler.sample(len(held_out), return_gen=True))
-    rate = len(clock.measured) * len(training) / clock.used
-    np.savez(output, measured=np.array(clock.measured), images_a_second=rate, **found)
+    np.savez(output, measured=np.array(clock.measured), **found)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Images a second of a training step of the default network, as stages/train.py runs it; see compare_peers.py.
+"""Images a second of a training step of the default network, as stages/train.py runs it; see compare_models.py.
 
 python speed_keras.py BATCH STEPS
 """

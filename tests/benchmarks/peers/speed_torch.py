@@ -1,4 +1,4 @@
-"""Images a second of a training step of the default network, written in PyTorch; see compare_peers.py.
+"""Images a second of a training step of the default network, written in PyTorch; see compare_models.py.
 
 python speed_torch.py BATCH STEPS
 """

@@ -1,0 +1,158 @@
+"""Models of this project beside each other, and beside what one would pick instead. Prints Markdown.
+
+    python tests/benchmarks/compare_models.py SQUARES [--judge FILE] [--ours FLAGS ...] [--python PYTHON]
+
+SQUARES is a folder of square images of 64x64 pixels; FILE a network whose features compare samples too, as
+train_judge.py makes. FLAGS are those of stages/train.py, one set for each model, as '--latent_dim 512'; none gives the
+default. With PYTHON, an interpreter that has peers/requirements.txt installed, models of pythae are trained for as many
+seconds as the first of ours took, start-up and the distributions to sample from included; and the training step is
+timed beside PyTorch's.
+"""
+
+import argparse
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "stages"))
+from imagevae.backend import start_keras  # noqa: E402
+
+start_keras(0)
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from imagevae import reconstruction  # noqa: E402
+from imagevae.archive import load_model  # noqa: E402
+from imagevae.dataset import read_squares, split  # noqa: E402
+from imagevae.decoding import decode_in_batches  # noqa: E402
+from imagevae.distances import average, kernel_distance  # noqa: E402
+from imagevae.encoding import encode  # noqa: E402
+from imagevae.features import Network, features, network_of, random_network  # noqa: E402
+from imagevae.likelihood import DEQUANTISATION, LEVELS  # noqa: E402
+from imagevae.neighbours import fidelity  # noqa: E402
+from imagevae.sampling import draw_latents  # noqa: E402
+
+Pictures = NDArray[np.uint8]
+SPEED = ("32", "100")  # images in a batch, and steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("squares", type=Path)
+    parser.add_argument("--judge", type=Path)
+    parser.add_argument("--ours", nargs="*", default=[""], help="flags of stages/train.py, for each model")
+    parser.add_argument("--python", help="interpreter for the models of pythae")
+    arguments = parser.parse_args()
+    training, held_out = (images[:] for images in split(read_squares(arguments.squares), 0.1, arguments.squares))
+    networks = {"kid_random": [random_network(training.shape[1], seed) for seed in range(3)]}
+    if arguments.judge:
+        networks["kid of the judge"] = [network_of(arguments.judge, "levels")]
+    print(f"{len(training)} training images, {len(held_out)} held out\n")
+    row("model", "seconds", "PSNR, dB", "samples of", "precision", "recall", "coverage", *networks)
+    row(*["---"] * (7 + len(networks)))
+    with tempfile.TemporaryDirectory() as name:
+        folder, seconds = Path(name), []
+        for number, flags in enumerate(arguments.ours):
+            seconds.append(train(arguments.squares, folder / str(number), flags))
+            rebuilt, drawn = ours(folder / str(number) / "vae.keras", held_out)
+            compare(f"dvc-vae {flags}".strip(), seconds[-1], rebuilt, drawn, held_out, networks)
+        if arguments.python:
+            np.savez(folder / "images.npz", training=training, held_out=held_out)
+            for model, samplers in (("VAE", ("normal", "mixture")), ("RAE_L2", ("mixture",))):
+                found = theirs(arguments.python, model, folder, seconds[0])
+                drawn = {sampler: found[sampler] for sampler in samplers}
+                compare(f"pythae {model}", seconds[0], found["rebuilt"], drawn, held_out, networks)
+            race(folder, seconds[0], held_out[0].size)
+            speeds(arguments.python)
+
+
+def train(squares: Path, folder: Path, flags: str) -> float:
+    """Seconds that the training stage takes."""
+    places = ("--input", squares, "--output", folder / "vae.keras", "--curves", folder / "curves")
+    command = [sys.executable, ROOT / "stages" / "train.py", *places, *shlex.split(flags)]
+    start = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.monotonic() - start
+
+
+def theirs(python: str, model: str, folder: Path, seconds: float) -> dict[str, NDArray]:
+    """What a model of pythae makes after some seconds, see peers/pythae_models.py."""
+    script, output = HERE / "peers" / "pythae_models.py", folder / f"{model}.npz"
+    command = [python, script, model, folder / "images.npz", str(seconds), output]
+    subprocess.run(command, check=True, capture_output=True)
+    with np.load(output) as found:
+        return dict(found)
+
+
+def ours(file: Path, held_out: Pictures) -> tuple[Pictures, dict[str, Pictures]]:
+    model = load_model(file)
+    sampler = model.settings["sampler"]
+    rebuilt, drawn = (
+        np.stack(list(decode_in_batches(model, latents)))
+        for latents in (encode(model, held_out).z_mean, draw_latents(model, sampler, len(held_out), 0, 1.0))
+    )
+    return rebuilt, {sampler: drawn}
+
+
+def compare(
+    model: str,
+    seconds: float,
+    rebuilt: Pictures,
+    drawn: dict[str, Pictures],
+    held_out: Pictures,
+    networks: dict[str, list[Network]],
+) -> None:
+    """A row of the table for each set of samples."""
+    psnr = f"{reconstruction.psnr(held_out, rebuilt).mean():.1f}"
+    for sampler, samples in drawn.items():
+        pairs = {
+            name: [(features(network, samples, "samples"), features(network, held_out, "held out")) for network in some]
+            for name, some in networks.items()
+        }
+        judged = [fidelity(real, fake, 5) for fake, real in pairs["kid_random"]]
+        precision, recall, _, coverage = (f"{share:.2f}" for share in np.mean(judged, axis=(0, 2)))
+        distances = [f"{average([kernel_distance(*pair) for pair in some]).value:.4g}" for some in pairs.values()]
+        row(model, f"{seconds:.0f}", psnr, sampler, precision, recall, coverage, *distances)
+
+
+def race(folder: Path, seconds: float, dimensions: int) -> None:
+    """When the held-out ELBO of the first model passes the best of pythae's VAE, whose variance is set in hindsight.
+
+    Epochs of ours are taken to share the whole time of the training, the fitting of samplers included, equally.
+    """
+    measured = np.load(folder / "VAE.npz")["measured"]
+    variance = measured[:, 1] + DEQUANTISATION
+    elbo = -dimensions * (0.5 * np.log(2 * np.pi * np.e * variance) + np.log(LEVELS)) - measured[:, 2]
+    curve = -np.loadtxt(folder / "0/curves/plots/metrics/held_out/loss.tsv", skiprows=1)[:, 1]
+    passed = np.flatnonzero(curve > elbo.max())
+    when = f"after {(passed[0] + 1) / len(curve) * seconds:.0f} s" if len(passed) else "never"
+    print(f"\nHeld-out ELBO of pythae's VAE: {elbo.max():.0f} nats at best, after {measured[elbo.argmax(), 0]:.0f} s.")
+    print(f"dvc-vae passes that {when}, and comes to {curve.max():.0f}.")
+
+
+def speeds(python: str, repeats: int = 3) -> None:
+    """The default network's training step in both frameworks, in turns."""
+    scripts = {"Keras on TensorFlow": (sys.executable, "speed_keras.py"), "PyTorch": (python, "speed_torch.py")}
+    rates: dict[str, list[float]] = {name: [] for name in scripts}
+    for _ in range(repeats):
+        for name, (interpreter, script) in scripts.items():
+            command = [interpreter, HERE / "peers" / script, *SPEED]
+            rates[name].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    print("\nTraining steps of the default network, float32, batches of 32:")
+    for name, found in rates.items():
+        middle = statistics.median(found)
+        print(f"{name}: {middle:.0f} images/s, +-{50 * (max(found) - min(found)) / middle:.0f}%")
+
+
+def row(*cells: str) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
