@@ -48,7 +48,9 @@ def test_a_changed_parameter_reruns_what_follows_and_shows_in_the_diffs(tiny: Pr
         page = tiny.dvc("plots", *command, "--out", "page").strip().removeprefix("file://")
         html = Path(page).read_text()
         revisions = ("workspace",) if command == ["show"] else ("workspace", "HEAD")
-        for picture in ("rgb", "resized", "sample_samples", "evaluate_samples", "evaluate_reconstructions"):
+        learned = [f"train_plots_images_learning_{epoch}" for epoch in (1, 2, 3)]
+        made = ["rgb", "resized", "sample_samples", "evaluate_samples", "evaluate_reconstructions"]
+        for picture in made + learned:
             for revision in revisions:
                 assert f'<img src="static/{revision}_metrics_{picture}.png">' in html
         for curve in ("Loss, nats an image", "Reconstruction, nats an image", "KL divergence"):
