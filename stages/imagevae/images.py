@@ -55,7 +55,7 @@ def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
         return _decode_png(data)
     if data[:2] == JPEG:
         _check_size(*_jpeg_size(data))
-        return _upright(*_decode_with_opencv(data))
+        return _upright(*_decode_with_opencv(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION))
     return _decode_with_pillow(data)
 
 
@@ -138,17 +138,19 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _decode_with_opencv(data: bytes) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], bytes]:
+def _decode_with_opencv(
+    data: bytes, flags: int = cv2.IMREAD_UNCHANGED
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], bytes]:
     """Pixels as they lie in the file, and the EXIF block or nothing."""
     try:
-        pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
+        pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags)
     except cv2.error:  # raised for sizes out of bounds
         pixels = None
     if pixels is None:
         raise BadInput(DAMAGED)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
-    elif pixels.shape[2] == 3:
+    elif pixels.shape[2] == 3 and flags == cv2.IMREAD_UNCHANGED:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     elif pixels.shape[2] == 4:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
