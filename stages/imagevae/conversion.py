@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import md5
 from pathlib import Path
@@ -33,6 +33,7 @@ from imagevae.sources import Item, Listing, list_source, read_part, state
 from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
+SHOWN = 64  # images on the contact sheet, at most
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Result:
 
 @dataclass
 class Written:
-    """What was written: in the order of the names a file, the start and the size there; and what was rejected, why."""
+    """What was written, or a choice of it: a file, the start and the size there; and what was rejected, why."""
 
     places: list[tuple[str, int, int]] = field(default_factory=list)
     rejected: dict[str, str] = field(default_factory=dict)
@@ -187,8 +188,9 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
     previous = find_previous(output, facts)
     unknown = any(item.digest is None for item in listing.items)
     digests = known_digests(source) if previous.images and unknown and source.is_dir() else {}
-    items = [replace(item, digest=digests.get(item.name)) for item in listing.items] if digests else listing.items
-    shards = plan_shards(items, "npy" if recipe.square else "tar")
+    for item in listing.items if digests else []:
+        item.digest = digests.get(item.name)
+    shards = plan_shards(listing.items, "npy" if recipe.square else "tar")
     copied = copy_same(shards, previous, folder)
     work = [
         ShardWork(folder / name, members, recipe, previous.of(item.digest for item in members))
@@ -202,7 +204,8 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
         rejected |= shard.rejected
     rows.sort(key=lambda row: row.name)
     write_manifest(folder / MANIFEST, Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside))
-    places = [(row.file, row.start, row.size) for row in rows]
+    shown = [rows[pick] for pick in evenly_spaced(len(rows), SHOWN)]
+    places = [(row.file, row.start, row.size) for row in shown]
     return Written(places, {name: reason for name, (_, reason) in rejected.items()})
 
 
@@ -277,7 +280,9 @@ def code_digest() -> str:
     """MD5 of the modules of this project that are loaded, and the versions of what decodes and resizes."""
     here = os.path.realpath(Path(__file__).parents[1])
     files = {os.path.realpath(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    code = b"".join(md5(Path(file).read_bytes()).digest() for file in sorted(files) if file.startswith(f"{here}{os.sep}"))
+    code = b"".join(
+        md5(Path(file).read_bytes()).digest() for file in sorted(files) if file.startswith(f"{here}{os.sep}")
+    )
     return md5(code + " ".join(LIBRARIES).encode()).hexdigest()
 
 
@@ -339,6 +344,7 @@ def convert_item(item: Item, recipe: Recipe, previous: Previous) -> Result:
         raise BadInput(f"{item.name}: changed while the stage was running; run it again")
     if not item.digest and (reused := reuse(item.name, digest, previous)):
         return reused
+    digest = item.digest or digest  # one string for both
     try:
         size, content = recipe.convert(data)
     except BadInput as error:
@@ -397,5 +403,5 @@ def read_tiles(folder: Path, written: Written, square: int | None) -> list[Pixel
             return None
 
     with ThreadPoolExecutor(cores()) as pool:
-        tiles = pool.map(read, evenly_spaced(len(written.places), 64))
+        tiles = pool.map(read, evenly_spaced(len(written.places), SHOWN))
         return [tile for tile in tiles if tile is not None]

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from imagevae.errors import BadInput
-from imagevae.manifest import MANIFEST, read_manifest
+from imagevae.manifest import MANIFEST, read_rows
 
 EXTENSIONS = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"}
@@ -27,7 +27,7 @@ MAX_BYTES = 2**30  # of one image file; an image of images.MAX_PIXELS takes that
 LEADS_OUT = "its name leads out of the archive"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # here and below, for there are many of them
 class Item:
     """One image file of a source.
 
@@ -40,6 +40,31 @@ class Item:
     name: str
     read: Callable[[], bytes]
     digest: str | None = None
+
+
+@dataclass(slots=True)
+class File:
+    """Reads a file of a folder."""
+
+    folder: Path
+    name: str
+
+    def __call__(self) -> bytes:
+        file = self.folder / self.name
+        _check_bytes(file.stat().st_size)
+        return file.read_bytes()
+
+
+@dataclass(slots=True)
+class Part:
+    """Reads some bytes of a file."""
+
+    file: Path
+    start: int
+    size: int
+
+    def __call__(self) -> bytes:
+        return read_part(self.file, self.start, self.size)
 
 
 @dataclass
@@ -70,12 +95,7 @@ def list_source(source: Path) -> Listing:
     """
     listing = Listing()
     if (source / MANIFEST).is_file():
-        for row in read_manifest(source / MANIFEST).rows:
-            read = partial(read_part, source / row.file, row.start, row.size)
-            if _leads_out(row.name):
-                listing.rejected[row.name] = LEADS_OUT
-            else:
-                listing.items.append(Item(row.name, read, row.result))
+        _add_shards(listing, source)
     elif source.is_dir():
         _add_folder(listing, source, "")
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
@@ -122,11 +142,6 @@ def read_part(file: Path, start: int, size: int) -> bytes:
         return opened.read(size)
 
 
-def _read_file(file: Path) -> bytes:
-    _check_bytes(file.stat().st_size)
-    return file.read_bytes()
-
-
 def _check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise BadInput(f"{size} bytes, more than the {MAX_BYTES} that are read")
@@ -137,21 +152,32 @@ def _leads_out(name: str) -> bool:
     return bool(path.anchor) or ".." in path.parts or "\0" in name
 
 
-def _add_folder(listing: Listing, folder: Path, prefix: str) -> None:
+def _add_shards(listing: Listing, folder: Path) -> None:
+    files: dict[str, Path] = {}
+    for row in read_rows(folder / MANIFEST):
+        if _leads_out(row.name):
+            listing.rejected[row.name] = LEADS_OUT
+        else:
+            file = files.setdefault(row.file, folder / row.file)
+            listing.items.append(Item(row.name, Part(file, row.start, row.size), row.result))
+
+
+def _add_folder(listing: Listing, source: Path, prefix: str) -> None:
     empty = True
-    with os.scandir(folder) as entries:
+    with os.scandir(source / prefix) as entries:
         for entry in entries:
             empty = False
-            _add_entry(listing, entry, folder / entry.name, prefix + entry.name)
+            _add_entry(listing, entry, source, prefix + entry.name)
     listing.left_aside += empty
 
 
-def _add_entry(listing: Listing, entry: os.DirEntry, path: Path, name: str) -> None:
+def _add_entry(listing: Listing, entry: os.DirEntry, source: Path, name: str) -> None:
+    path = source / name
     target = path if entry.is_symlink() else entry  # of links, paths take loops for broken ones
     if entry.name.startswith(".") or (entry.is_symlink() and target.is_dir()):
         listing.left_aside += 1
     elif target.is_dir():
-        _add_folder(listing, path, f"{name}/")
+        _add_folder(listing, source, f"{name}/")
     elif entry.name.lower().endswith(ARCHIVES) and target.is_file():
         try:
             _add_archive(listing, path, f"{name}/")
@@ -160,7 +186,7 @@ def _add_entry(listing: Listing, entry: os.DirEntry, path: Path, name: str) -> N
     elif not _is_image(entry.name):
         listing.left_aside += 1
     elif target.is_file():
-        listing.items.append(Item(name, partial(_read_file, path)))
+        listing.items.append(Item(name, File(source, name)))
     else:
         listing.rejected[name] = "a broken link" if entry.is_symlink() else "not a regular file"
 

@@ -65,7 +65,7 @@ def _average(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     # OpenCV would average each row first, a pixel at a time. To average whole rows first takes half as long.
     rows, weights = _overlaps(pixels.shape[0], height)
     result = np.empty((height, width, 3), np.uint8)
-    step = max(1, 2**18 // (rows.shape[1] * pixels.shape[1]))  # of the result's rows at once: what lies between is small
+    step = max(1, 2**18 // (rows.shape[1] * pixels.shape[1]))  # of the result's rows at once, in little memory
     for start in range(0, height, step):
         part = slice(start, start + step)
         taken = pixels[rows[part]].astype(np.float32).reshape(*rows[part].shape, -1)
@@ -74,9 +74,9 @@ def _average(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     return result
 
 
-@lru_cache
+@lru_cache(maxsize=16)
 def _overlaps(length: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each of `count` equal parts of a length, (count, n): the n pixels from its start on, and their shares of it."""
+    """For each of `count` equal parts of a length, (count, n): the n pixels from its start on, and their shares."""
     starts = np.arange(count) * length // count
     ends = -(-np.arange(1, count + 1) * length // count)
     places = starts[:, None] + np.arange((ends - starts).max())

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL
-from pictures import write_pictures
+from pictures import write_pictures, write_tiles
 
 from conftest import ROOT, Project
 
@@ -244,7 +244,7 @@ def floor(kind: str) -> Callable[[Path, Path], None]:
 # One of many images changes
 
 
-# Each stage tells its time, in seconds, and the most memory that it took, in KiB. (What the kernel tells to the process
+# Each stage tells its time and processor time, in seconds, and the most memory that it took, in KiB. (What the kernel tells to the process
 # that waits for it contains the memory of that process at the start.)
 MEASURE = """
 import atexit, os, sys, time
@@ -252,7 +252,7 @@ start = time.perf_counter()
 def save():
     with open("/proc/self/status") as status, open(os.environ["MEASURED"], "a") as file:
         [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
-        file.write(f"{time.perf_counter() - start} {peak}\\n")
+        file.write(f"{time.perf_counter() - start} {time.process_time()} {peak}\\n")
 if "stages/" in sys.argv[0]:
     atexit.register(save)
 """
@@ -265,12 +265,12 @@ def measuring(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(folder), "MEASURED": str(folder / "measured")}
 
 
-def figures(folder: Path) -> list[tuple[float, int]]:
-    """Seconds and KiB of the stages that ran since the last call, in their order."""
+def figures(folder: Path) -> list[tuple[float, float, int]]:
+    """Seconds, those on processors, and KiB of the stages that ran since the last call, in their order."""
     measured = folder / "measured"
     lines = [line.split() for line in measured.read_text().splitlines()] if measured.exists() else []
     measured.unlink(missing_ok=True)
-    return [(float(seconds), int(peak)) for seconds, peak in lines]
+    return [(float(seconds), float(busy), int(peak)) for seconds, busy, peak in lines]
 
 
 def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
@@ -281,7 +281,7 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
     projects = {form: project(pictures / "small", folder / form, form) for form in ("shards", "files")}
     for each in projects.values():
         each.environment |= measuring(folder)
-    own: dict[str, float] = {}
+    own: dict[str, list[tuple[float, float]]] = {}
     heading(title, "shards", "spread", "processor", "files", "spread", "processor", "times shards")
     for change in ("the first run", "one added", "one edited", "one deleted", "nothing to do"):
         seconds: dict[str, list[float]] = {form: [] for form in projects}
@@ -294,9 +294,11 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
                 begun = processor_time()
                 seconds[form].append(timed(partial(each.dvc, "repro", "resize")))
                 busy[form].append(processor_time() - begun)
+                measured = figures(folder)
                 if form == "shards":
-                    own[change] = sum(time for time, _ in figures(folder))
-                figures(folder)
+                    own.setdefault(change, []).append(
+                        (sum(one[0] for one in measured), sum(one[1] for one in measured))
+                    )
         shards, files = (statistics.median(seconds[form]) for form in projects)
         cells = [
             cell
@@ -309,12 +311,14 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
         ]
         row(change, *cells, f"{files / shards:.1f}")
         if change == "the first run":
-            full = shards
-    heading("of it in the stages' own processes, with shards", "seconds", "of full run", "of its own")
-    for change, seconds_own in own.items():
-        if change != "nothing to do":
-            share, of_own = seconds_own / full, seconds_own / own["the first run"]
-            row(change, f"{seconds_own:.2f}", f"{100 * share:.1f}%", f"{100 * of_own:.1f}%")
+            full = shards, busy["shards"][0]
+    heading("of it the stages' own processes, with shards", "seconds", "of full run", "processor", "of full run")
+    for change in list(own)[:-1]:
+        medians = [statistics.median(values) for values in zip(*own[change], strict=True)]
+        cells = [
+            (f"{value:.2f}", f"{100 * value / all_of_it:.1f}%") for value, all_of_it in zip(medians, full, strict=True)
+        ]
+        row(change, *cells[0], *cells[1])
 
 
 def project(images: Path, folder: Path, form: str) -> Project:
@@ -344,18 +348,18 @@ def alter(images: Path, change: str, number: int) -> None:
 
 
 def memory(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
-    """The most memory that the stages take, over some images and over ten times as many."""
-    count = max(20, round(scale * 20000))
-    write_pictures(pictures / "small", count, 96, 96, "png")
-    heading("Peak memory, RGBA PNGs of 96x96", *(f"{part}" for part in (count // 10, count)), "ratio")
+    """The most memory that the stages take, over some images, ten times and a hundred times as many."""
+    counts = [max(2, round(scale * count)) for count in (2_000, 20_000, 200_000)]
+    write_tiles(pictures / "tiles", counts[-1], 16)
+    heading("Peak memory, RGBA PNGs of 16x16", *map(str, counts), "last / first")
     environment, peaks = {**os.environ, **measuring(folder)}, []
-    for images in (count // 10, count):
-        source = part(pictures / "small", folder / f"{images}", images)
+    for count in counts:
+        source = part(pictures / "tiles", folder / f"{count}", count)
         for command in stages("shards")(source, fresh(folder / "out")):
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env=environment)
-        peaks.append([peak for _, peak in figures(folder)])
-    for stage, few, many in zip(("rgba2rgb", "resize"), *peaks, strict=True):
-        row(stage, f"{few / 1024:.0f} MiB", f"{many / 1024:.0f} MiB", f"{many / few:.2f}x")
+        peaks.append([peak for *_, peak in figures(folder)])
+    for stage, *cells in zip(("rgba2rgb", "resize"), *peaks, strict=True):
+        row(stage, *(f"{peak / 1024:.0f} MiB" for peak in cells), f"{cells[-1] / cells[0]:.2f}x")
 
 
 if __name__ == "__main__":

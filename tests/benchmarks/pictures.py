@@ -55,3 +55,23 @@ def write_pictures(folder: Path, count: int, height: int, width: int, extension:
     with ThreadPoolExecutor() as pool:
         list(pool.map(write, range(count)))
     partial.rename(folder)
+
+
+def write_tiles(folder: Path, count: int, size: int) -> None:
+    """Write many small pictures, 0000000.png and so on, PNG with an alpha channel: tiles of larger ones.
+
+    A folder that is there already is taken as it is.
+    """
+    if folder.is_dir():
+        return
+    partial = folder.with_name(f"{folder.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    textures = [texture(np.random.default_rng(seed), 1280) for seed in range(8)]
+    a_side = 1280 // size
+    for number in range(count):
+        which, place = divmod(number, a_side**2)
+        if place == 0:
+            whole = picture(np.random.default_rng(which), textures, 1280, 1280)
+        top, left = (size * edge for edge in divmod(place, a_side))
+        cv2.imwrite(str(partial / f"{number:07}.png"), whole[top : top + size, left : left + size])
+    partial.rename(folder)
