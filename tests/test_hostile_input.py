@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import Project, assert_refused, run_stage, tree, write_images
@@ -303,14 +305,29 @@ def test_ctrl_c_stops_a_stage_and_leaves_nothing(stage: str, form: str, where: s
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hook", "in"]
 
 
-@pytest.mark.slow
-def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(tmp_path: Path):
-    """Stages are killed and stopped while they read and write, some of them together with DVC; then it runs again."""
-    project = Project.new(tmp_path / "project")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
+    """A project before `dvc repro resize`, and a copy of it after that."""
+    project = Project.new(tmp_path_factory.mktemp("interruptions") / "project")
     write_images(project.folder / "data" / "mine", 30, size=9)
     project.change_params({"images": "data/mine", "resize": {"size": 8}})
-    undisturbed = project.copy_to(tmp_path / "undisturbed")
-    undisturbed.dvc("repro", "resize")
+    after = project.copy_to(project.folder.with_name("undisturbed"))
+    after.dvc("repro", "resize")
+    return project, after
+
+
+def assert_same_results(project: Project, undisturbed: Project) -> None:
+    assert (project.folder / "dvc.lock").read_bytes() == (undisturbed.folder / "dvc.lock").read_bytes()
+    for folder in ("data", "metrics"):
+        assert tree(project.folder / folder) == tree(undisturbed.folder / folder)
+
+
+@pytest.mark.slow
+def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(
+    undisturbed: tuple[Project, Project], tmp_path: Path
+):
+    """Stages are killed and stopped while they read and write, some of them together with DVC; then it runs again."""
+    project = undisturbed[0].copy_to(tmp_path / "project")
     plain = dict(project.environment)
     for stage, where, moment, action in (
         ("rgba2rgb", "data/mine", 20, "os.kill(os.getpid(), 9)"),
@@ -325,9 +342,30 @@ def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(tm
         assert interrupted(project) != 0
     project.environment = plain
     project.dvc("repro", "resize")
-    assert (project.folder / "dvc.lock").read_bytes() == (undisturbed.folder / "dvc.lock").read_bytes()
-    for folder in ("data", "metrics"):
-        assert tree(project.folder / folder) == tree(undisturbed.folder / folder)
+    assert_same_results(project, undisturbed[1])
+
+
+moments = st.one_of(
+    *(st.tuples(st.just(where), st.integers(1, most)) for where, most in (("data/", 70), ("metrics/", 3), ("", 1000)))
+)
+
+
+@pytest.mark.slow
+@given(kills=st.lists(st.tuples(st.sampled_from(IMAGE_STAGES), moments), min_size=2, max_size=4))
+@settings(max_examples=3)
+def test_stages_may_be_killed_at_random_moments(
+    kills: list, undisturbed: tuple[Project, Project], tmp_path_factory: pytest.TempPathFactory
+):
+    """Killed at the nth file that they open, of all or of some; where that many are not opened they end well."""
+    folder = tmp_path_factory.mktemp("kills")
+    project = undisturbed[0].copy_to(folder / "project")
+    plain = dict(project.environment)
+    for stage, (where, moment) in kills:
+        project.environment = plain | at_moment(folder / "hook", stage, where, moment, "os.kill(os.getpid(), 9)")
+        interrupted(project)
+    project.environment = plain
+    project.dvc("repro", "resize")
+    assert_same_results(project, undisturbed[1])
 
 
 def interrupted(project: Project) -> int:

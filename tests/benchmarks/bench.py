@@ -244,8 +244,8 @@ def floor(kind: str) -> Callable[[Path, Path], None]:
 # One of many images changes
 
 
-# Each stage tells its time and processor time, in seconds, and the most memory that it took, in KiB. (What the kernel tells to the process
-# that waits for it contains the memory of that process at the start.)
+# Each stage tells its time and processor time, in seconds, and the most memory that it took, in KiB. (What the kernel
+# tells to the process that waits for it contains the memory of that process at the start.)
 MEASURE = """
 import atexit, os, sys, time
 start = time.perf_counter()

@@ -13,6 +13,7 @@ import pytest
 
 from conftest import ROOT, assert_refused, run_stage, tree, write_images
 from imagevae.conversion import Recipe, convert_source
+from imagevae.errors import BadInput
 from imagevae.images import decode, encode_png, flatten
 
 pytest.importorskip("distributed")
@@ -80,6 +81,26 @@ def test_a_worker_that_dies_half_way_changes_nothing(scheduler: str, images: Pat
     convert_source(images, tmp_path / "here", Recipe(convert, {}), True, 0.01, None)
     assert tree(tmp_path / "here") == tree(tmp_path / "there")
     assert len(tree(tmp_path / "here")) == 5
+
+
+def test_a_cluster_whose_last_worker_dies_is_told_and_not_waited_for(scheduler: str, images: Path, tmp_path: Path):
+    def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return (8, 8), data
+
+    with worker(scheduler), pytest.raises(BadInput, match="last worker is gone"):
+        convert_source(images, tmp_path / "out", Recipe(convert, {}), True, 0.01, None, scheduler)
+    assert list(tmp_path.iterdir()) == [images]
+
+
+def test_where_dask_is_not_installed_that_is_told_in_one_line(images: Path, tmp_path: Path):
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    (absent / "distributed.py").write_text("raise ModuleNotFoundError('No module named distributed')")
+    paths = ("--input", images, "--output", tmp_path / "out", "--format", "shards", "--scheduler", "tcp://127.0.0.1:9")
+    result = run_stage("rgba2rgb", *paths, env={**os.environ, "PYTHONPATH": str(absent)})
+    assert_refused(result, "--scheduler", "requirements-dask.txt")
+    assert sorted(tmp_path.iterdir()) == [absent, images]
 
 
 def test_a_missing_cluster_is_told_in_one_line(scheduler: str, images: Path, tmp_path: Path):
