@@ -238,7 +238,7 @@ def test_an_output_that_grows_too_large_is_named_and_leaves_nothing(stage: str, 
     arguments = ("--input", tmp_path / "in", "--output", tmp_path / "out", "--format", form)
     limits = (2000, 2000)  # bytes a file may have
     result = run_stage(stage, *arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
-    assert_refused(result, "File too large")
+    assert_refused(result, tmp_path / "out", "File too large")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 

@@ -31,6 +31,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
             target = folder / file.relative_to(partial)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # which a full disk does not tell
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
