@@ -14,6 +14,7 @@ from conftest import ROOT, TINY, assert_refused, run_stage, tree
 from imagevae.archive import load_model
 from imagevae.dataset import read_squares, split
 from imagevae.errors import BadInput
+from imagevae.images import decode
 
 EPOCHS = ("--epochs", 6, "--flow_steps", 300)
 
@@ -59,19 +60,31 @@ def stop_after(process: subprocess.Popen, checkpoint: Path, saves: int, how: int
 
 
 @pytest.fixture(scope="module")
-def undisturbed(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("undisturbed")
+def timed(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[float, dict[str, bytes]]:
+    """Seconds that an undisturbed training takes, and its results."""
+    folder, start = tmp_path_factory.mktemp("undisturbed"), time.monotonic()
     result = run_stage("train", *arguments(squares, folder))
     assert result.returncode == 0, result.stderr
-    return results(folder)
+    return time.monotonic() - start, results(folder)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(timed: tuple[float, dict[str, bytes]]) -> dict[str, bytes]:
+    return timed[1]
+
+
+def test_pictures_show_what_is_learned(undisturbed: dict[str, bytes]):
+    pictures = {Path(name).name: content for name, content in undisturbed.items() if "images/learning" in name}
+    assert set(pictures) == {f"{epoch}.png" for epoch in range(1, 7)}
+    assert len(set(pictures.values())) == 6
+    assert decode(pictures["6.png"]).shape == (3 * 16, 12 * 16, 3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [[("vae", 1)], [("vae", 2), ("flow", 1)]], ids=["once", "twice"])
-def test_a_killed_training_ends_as_an_undisturbed_one(
-    kills: list[tuple[str, int]], squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
+def test_a_training_killed_in_each_phase_ends_as_an_undisturbed_one(
+    squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ):
-    for phase, saves in kills:
+    for phase, saves in (("vae", 2), ("flow", 1)):
         process = start(squares, tmp_path)
         stop_after(process, tmp_path / ".model.checkpoint" / "vae.keras" / f"{phase}.npz", saves, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
@@ -79,6 +92,24 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
     last = run_stage("train", *arguments(squares, tmp_path))
     assert last.returncode == 0, last.stderr
     assert "goes on after epoch" in last.stderr
+    assert results(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(
+    squares: Path, timed: tuple[float, dict[str, bytes]], tmp_path: Path
+):
+    seconds, undisturbed = timed
+    for moment in np.random.default_rng().uniform(0, seconds, 3):
+        process = start(squares, tmp_path)
+        try:
+            process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        print(f"after {moment:.3f} s: {process.returncode}")  # which pytest shows if the test fails
+    last = run_stage("train", *arguments(squares, tmp_path))
+    assert last.returncode == 0, last.stderr
     assert results(tmp_path) == undisturbed
 
 
