@@ -3,6 +3,7 @@
 import shutil
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -54,6 +55,19 @@ from imagevae import command
     default=2500,
     help="Training steps of the flow that learns the distribution of the latents; 0 leaves it out.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16"]),
+    default="float32",
+    help="What the networks compute in; mixed_bfloat16 is for GPUs. Weights, latents and losses are float32 always.",
+)
+@click.option(
+    "--devices",
+    type=click.Choice(["one", "all", "cluster"]),
+    default="one",
+    help="Train on one device, on all of this machine, or on those of several processes, each of which runs this "
+    "command; more than one need KERAS_BACKEND=jax.",
+)
 @click.option("--seed", type=command.SEED, default=0, help="Seed of weights, noise and order of images.")
 def main(
     source: Path,
@@ -71,6 +85,8 @@ def main(
     learning_rate: float,
     held_out: float,
     flow_steps: int,
+    precision: str,
+    devices: str,
     seed: int,
 ) -> None:
     from imagevae.backend import start_keras
@@ -86,34 +102,39 @@ def main(
     start_keras(seed)
     from imagevae.archive import load_model, save_model
     from imagevae.checkpoint import Checkpoint, training_key
+    from imagevae.distribution import check_agreement, shared_by
     from imagevae.prior_fitting import encode_all, fit_priors, report, with_priors
     from imagevae.training import fit_vae
     from imagevae.vae import VAE
 
-    how: dict[str, float] = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    how |= dict(kl_warmup=kl_warmup, flow_steps=flow_steps)
-    try:
-        model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network, training=how)
-    except ValueError as error:
-        raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
-    if init:
-        model.take_weights(load_model(init), init)
-
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
-    key = training_key(model.settings, chain(model.get_weights(), training.blocks(), held.blocks()))
-    fit_vae(
-        model,
-        training,
-        held,
-        curves,
-        Checkpoint(folder / "vae.npz", key),
-        epochs,
-        batch_size,
-        learning_rate,
-        kl_warmup,
-        seed,
-    )
+    how: dict[str, Any] = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    how |= dict(kl_warmup=kl_warmup, flow_steps=flow_steps, precision=precision)
+    with shared_by(devices) as first:
+        try:
+            model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network, precision, training=how)
+        except ValueError as error:
+            raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
+        if init:
+            model.take_weights(load_model(init), init)
+        key = training_key(model.settings, chain(model.get_weights(), training.blocks(), held.blocks()))
+        check_agreement(key)
+        fit_vae(
+            model,
+            training,
+            held,
+            curves,
+            Checkpoint(folder / "vae.npz", key),
+            epochs,
+            batch_size,
+            learning_rate,
+            kl_warmup,
+            seed,
+        )
+    if not first:
+        return
+    model = model.plain()
     latents = encode_all(model, training, folder / "training.npy")
     held_latents = encode_all(model, held, folder / "held_out.npy")
     fitted = fit_priors(model, latents, held_latents, Checkpoint(folder / "flow.npz", key), flow_steps, seed)

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.dataset import Images
+from imagevae.distribution import own_part
 
 # Threads that read ahead, in order. With a single one Keras hands the reading to tf.data, whose tuner makes each epoch
 # wait for seconds when it ends.
@@ -23,6 +24,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, images: Images | NDArray, batch_size: int, seed: int | None = None):
         super().__init__(workers=WORKERS)
         self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.distribution = keras.distribution.distribution()  # kept, since the threads that read don't know of it
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -39,9 +41,11 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray]:
+    def __getitem__(self, index: int) -> tuple[NDArray, ...]:
+        """A batch; where several devices share it, this process's part and which of its images count (1 or 0)."""
         start = index * self.batch_size
-        return (self.images[self.order[start : start + self.batch_size]],)
+        rows, *counted = own_part(self.order[start : start + self.batch_size], self.distribution)
+        return (self.images[rows], *counted)
 
 
 class Draws(keras.utils.PyDataset):

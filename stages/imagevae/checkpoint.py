@@ -15,11 +15,14 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from imagevae.distribution import from_first, is_first, say
 from imagevae.output import write_file
 
 
 class Checkpoint:
     """The arrays of a training after an epoch, in one file that is replaced in one atomic step.
+
+    Of several processes the first alone reads and writes it; the others go on from what it has read.
 
     Args:
         file: where the state is kept.
@@ -31,13 +34,14 @@ class Checkpoint:
 
     def load(self) -> dict[str, NDArray] | None:
         """What `save` was given last, or None where there is no such file, or that of another training."""
-        if not self.file.is_file():
+        stored = from_first(self.file.read_bytes() if is_first() and self.file.is_file() else b"")
+        if not stored:
             return None
         try:
-            with np.load(self.file, allow_pickle=False) as content:
+            with np.load(io.BytesIO(stored), allow_pickle=False) as content:
                 state = dict(content)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            print(f"{self.file}: damaged ({error}); training starts from the first epoch", file=sys.stderr)
+            say(f"{self.file}: damaged ({error}); training starts from the first epoch")
             return None
         return state if str(state.pop("key", "")) == self.key else None
 
@@ -47,6 +51,8 @@ class Checkpoint:
         Raises:
             OSError: it can't be written, or the disk is full; the last state is still there then.
         """
+        if not is_first():
+            return
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, key=np.array(self.key), **state)
         write_file(self.file, content.getvalue())

@@ -8,12 +8,14 @@ pixel, (n, size, size, 3).
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import keras
 from keras import KerasTensor, layers, ops
 
 GRID = 8  # cells along a side of the grid that the latents of `spatial` lie on
 LEAKY = "leaky_relu"  # a third of the time of SiLU on a CPU
+EXACT = "float32"  # of what a network ends in, at any precision of the rest: 8 bits of a bfloat16 are too few for it
 
 
 def spatial_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
@@ -26,8 +28,8 @@ def spatial_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.
     x = layers.ZeroPadding2D(((surplus // 2, surplus - surplus // 2),) * 2)(pixels) if surplus else pixels
     for wide in channels:
         x = layers.Activation(LEAKY)(convolution(wide, next(seeds), kernel=4, strides=2)(x))
-    cells = convolution(2 * latent_dim // side**2, next(seeds), kernel=1)(x)
-    z_mean, z_log_sigma = (layers.Flatten()(half) for half in ops.split(cells, 2, axis=-1))
+    cells = convolution(2 * latent_dim // side**2, next(seeds), kernel=1, dtype=EXACT)(x)
+    z_mean, z_log_sigma = (layers.Flatten(dtype=EXACT)(half) for half in ops.split(cells, 2, axis=-1))
     return keras.Model(pixels, ops.concatenate([z_mean, z_log_sigma], axis=-1), name="encoder")
 
 
@@ -72,7 +74,7 @@ def vector_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.M
     stack: list[layers.Layer] = [layers.Input((size, size, 3))]
     for channels in vector_levels(size, width):
         stack += [convolution(channels, next(seeds), kernel=4, strides=2), layers.Activation(LEAKY)]
-    return keras.Sequential([*stack, layers.Flatten(), dense(2 * latent_dim, next(seeds))], name="encoder")
+    return keras.Sequential([*stack, layers.Flatten(), dense(2 * latent_dim, next(seeds), EXACT)], name="encoder")
 
 
 def vector_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Model:
@@ -99,7 +101,7 @@ def mlp_encoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Mode
     """Two layers between all pixels and all latents."""
     seeds = itertools.count(seed, 2)
     stack = [layers.Input((size, size, 3)), layers.Flatten()]
-    stack += [dense(16 * width, next(seeds)), layers.Activation(LEAKY), dense(2 * latent_dim, next(seeds))]
+    stack += [dense(16 * width, next(seeds)), layers.Activation(LEAKY), dense(2 * latent_dim, next(seeds), EXACT)]
     return keras.Sequential(stack, name="encoder")
 
 
@@ -107,7 +109,7 @@ def mlp_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.Mode
     """Two layers between all latents and all pixels."""
     seeds = itertools.count(seed + 1, 2)
     stack = [layers.Input((latent_dim,)), dense(16 * width, next(seeds)), layers.Activation(LEAKY)]
-    stack += [dense(3 * size**2, next(seeds)), layers.Reshape((size, size, 3))]
+    stack += [dense(3 * size**2, next(seeds), EXACT), layers.Reshape((size, size, 3), dtype=EXACT)]
     return keras.Sequential(stack, name="decoder")
 
 
@@ -119,13 +121,26 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
 }
 
 
-def convolution(channels: int, seed: int, kernel: int = 3, strides: int = 1, zero: bool = False) -> layers.Layer:
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Layers that are built here follow a policy of Keras's, `float32` or `mixed_bfloat16`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def convolution(
+    channels: int, seed: int, kernel: int = 3, strides: int = 1, zero: bool = False, dtype: str | None = None
+) -> layers.Layer:
     start = "zeros" if zero else keras.initializers.GlorotUniform(seed=seed)
-    return layers.Conv2D(channels, kernel, strides=strides, padding="same", kernel_initializer=start)
+    return layers.Conv2D(channels, kernel, strides=strides, padding="same", kernel_initializer=start, dtype=dtype)
 
 
-def dense(units: int, seed: int) -> layers.Layer:
-    return layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed=seed))
+def dense(units: int, seed: int, dtype: str | None = None) -> layers.Layer:
+    return layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed=seed), dtype=dtype)
 
 
 def residual(x: KerasTensor, seeds: Iterator[int]) -> KerasTensor:
@@ -136,9 +151,9 @@ def residual(x: KerasTensor, seeds: Iterator[int]) -> KerasTensor:
 
 def to_pixels(x: KerasTensor, size: int, seed: int) -> KerasTensor:
     """From (n, h, w, channels) to (n, size, size, 3), where 2h and 2w are size or a little more, which is cut off."""
-    x = PixelShuffle()(convolution(12, seed)(x))
+    x = PixelShuffle(dtype=EXACT)(convolution(12, seed, dtype=EXACT)(x))
     surplus = x.shape[1] - size
-    return layers.Cropping2D(((surplus // 2, surplus - surplus // 2),) * 2)(x) if surplus else x
+    return layers.Cropping2D(((surplus // 2, surplus - surplus // 2),) * 2, dtype=EXACT)(x) if surplus else x
 
 
 @keras.saving.register_keras_serializable("imagevae")

@@ -2,8 +2,9 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from imagevae.batches import Batches
 from imagevae.checkpoint import Checkpoint, restore, state_of
 from imagevae.dataset import Images
+from imagevae.distribution import is_first, say
 from imagevae.errors import BadInput
 from imagevae.snapshot import snapshot
 from imagevae.vae import VAE
@@ -54,18 +56,15 @@ def fit_vae(
     """
     batches = Batches(training, batch_size, seed)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
-    try:
-        live = Live(str(curves), dvcyaml=None, save_dvc_exp=False)
-    except SCMError as error:
-        raise BadInput(f"DVCLive wants a git repository with a commit, or none at all: {error}") from error
     kl_weight = model.settings["kl_weight"]
     best = Best(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
-        picture=lambda: snapshot(model, training, held_out, seed),
+        picture=partial(snapshot, model, training, held_out, seed) if is_first() else None,
         every=max(1, epochs // PICTURES),
     )
-    with live:
+    with live_curves(curves) if is_first() else nullcontext() as live:
+        watchers = [Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)] if live else []
         fit(
             model,
             keras.optimizers.Adam(schedule),
@@ -73,8 +72,15 @@ def fit_vae(
             Batches(held_out, batch_size),
             epochs,
             best,
-            [WarmUp(kl_warmup), Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)],
+            [WarmUp(kl_warmup), *watchers],
         )
+
+
+def live_curves(folder: Path) -> Live:
+    try:
+        return Live(str(folder), dvcyaml=None, save_dvc_exp=False)
+    except SCMError as error:
+        raise BadInput(f"DVCLive wants a git repository with a commit, or none at all: {error}") from error
 
 
 def fit(
@@ -150,7 +156,7 @@ class Best(keras.callbacks.Callback):
         self.weights = [state[f"best.{number}"] for number in range(sum(name.startswith("best.") for name in state))]
         self.pictures |= {int(name[8:]): value for name, value in state.items() if name.startswith("picture.")}
         self.epoch, self.history = int(state["epoch"]), json.loads(str(state["history"]))
-        print(f"{model.name}: goes on after epoch {len(self.history)}", file=sys.stderr)
+        say(f"{model.name}: goes on after epoch {len(self.history)}")
         return self.history
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -178,7 +184,7 @@ class Best(keras.callbacks.Callback):
         if not self.weights:
             raise BadInput(f"{what}: a lower learning_rate may help")
         kept = f"training ends with the weights of epoch {self.epoch + 1}, the best so far"
-        print(f"warning: {what}; {kept}: a lower learning_rate may help", file=sys.stderr)
+        say(f"warning: {what}; {kept}: a lower learning_rate may help")
         self.model.stop_training = True
 
     def apply(self, model: keras.Model) -> None:

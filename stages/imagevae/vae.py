@@ -8,7 +8,7 @@ from keras import KerasTensor, ops
 
 from imagevae.errors import BadInput
 from imagevae.likelihood import LEVELS, kl_per_unit, log_likelihood, mean_square_error
-from imagevae.networks import NETWORKS
+from imagevae.networks import NETWORKS, computing_in
 from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
 
 
@@ -26,6 +26,9 @@ class VAE(keras.Model):
         latent_dim: number of latent units.
         width: channels at half resolution; they double each time the resolution halves, up to eight times as many.
         network: kind of encoder and decoder, one of `NETWORKS`.
+        precision: Keras's policy for what the encoder and the decoder compute, `float32` or `mixed_bfloat16`. Weights
+            are float32, and so are latents, pixels and losses. It is not kept: a model that is loaded computes in
+            float32.
         kl_weight: weight of the KL term in the loss; 1 gives the negative ELBO, 0 leaves a noisy autoencoder.
         held_out: share of the images that training held out, kept with the model so that evaluation can do the same.
         seed: seed of the initial weights and of the noise.
@@ -51,6 +54,7 @@ class VAE(keras.Model):
         held_out: float = 0.1,
         seed: int = 0,
         network: str = "vector",
+        precision: str = "float32",
         sampler: str = "normal",
         densities: dict[str, float] | None = None,
         flow_width: int = 256,
@@ -79,8 +83,9 @@ class VAE(keras.Model):
         self.size, self.latent_dim, self.held_out = size, latent_dim, held_out
         self.noise = keras.random.SeedGenerator(seed)
         build_encoder, build_decoder = NETWORKS[network]
-        self.encoder = build_encoder(size, latent_dim, width, seed)
-        self.decoder = build_decoder(size, latent_dim, width, seed)
+        with computing_in(precision):
+            self.encoder = build_encoder(size, latent_dim, width, seed)
+            self.decoder = build_decoder(size, latent_dim, width, seed)
         self.flow = FlowPrior(latent_dim, flow_width, seed=seed)
         self.mixture = MixturePrior(latent_dim, components, covariance)
         self.flow.trainable = self.mixture.trainable = False  # they are fitted on their own, to the latents
@@ -113,6 +118,12 @@ class VAE(keras.Model):
             getattr(self, name).set_weights(getattr(other, name).get_weights())
         self.variance.assign(other.variance)
 
+    def plain(self) -> "VAE":
+        """A model of the same weights that computes in float32, on one device."""
+        plain = VAE.from_config(self.get_config())
+        plain.set_weights(self.get_weights())
+        return plain
+
     @property
     def priors(self) -> dict[str, Prior]:
         return {"normal": NormalPrior(self.latent_dim), "mixture": self.mixture, "flow": self.flow}
@@ -139,23 +150,29 @@ class VAE(keras.Model):
     def compute_loss(
         self,
         x: KerasTensor = None,
-        y: None = None,
+        y: KerasTensor = None,
         y_pred: tuple[KerasTensor, ...] = (),
         sample_weight: None = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Reconstruction plus weighted KL, in nats an image."""
+        """Reconstruction plus weighted KL, in nats an image, over the images for which y, (n,), is 1 and not 0, or
+        all."""
         mean, z_mean, z_log_sigma = y_pred
+        count = ops.shape(x)[0] if y is None else ops.sum(y)
+
+        def average(values: KerasTensor) -> KerasTensor:
+            return ops.mean(values) if y is None else ops.sum(y * values) / count
+
         pixels = ops.cast(x, "float32") / LEVELS
         variance = self.variance
         if training:
             # The scale is at its optimum for this batch, so no gradient flows through it (the envelope theorem).
-            variance = ops.stop_gradient(ops.mean(mean_square_error(pixels, mean)))
+            variance = ops.stop_gradient(average(mean_square_error(pixels, mean)))
             self.variance.assign(0.9 * self.variance + 0.1 * variance)
-        reconstruction = -ops.mean(log_likelihood(pixels, mean, variance))
-        kl = ops.mean(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1))
+        reconstruction = -average(log_likelihood(pixels, mean, variance))
+        kl = average(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1))
         loss = reconstruction + self.kl_weight * kl
         scale = LEVELS * ops.sqrt(self.variance)
         for mean_of, value in zip(self.means.values(), (loss, reconstruction, kl, scale), strict=True):
-            mean_of.update_state(value, sample_weight=ops.shape(pixels)[0])
+            mean_of.update_state(value, sample_weight=count)
         return loss
