@@ -79,6 +79,24 @@ def model_file(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def on(backend: str) -> dict[str, str]:
+    """The environment of a stage on a backend of Keras's."""
+    return {**os.environ, "KERAS_BACKEND": backend}
+
+
+ON_JAX = (*TINY, "--batch_size", 7, "--epochs", 5, "--flow_steps", 100)  # batches of 7, 7, 7 and fewer
+
+
+@pytest.fixture(scope="session")
+def trained_on_jax(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model and curves of a training on JAX, in one process and on one device."""
+    folder = tmp_path_factory.mktemp("jax")
+    places = ("--input", squares, "--output", folder / "model" / "vae.keras", "--curves", folder / "curves")
+    result = run_stage("train", *places, *ON_JAX, env=on("jax"))
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """The files below a folder with their contents."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -126,18 +126,18 @@ def check_agreement(key: str) -> None:
     """Raise BadInput where processes have other images, parameters or code than the first one: another key."""
     if not _several():
         return
+    import jax
     from jax.experimental.multihost_utils import process_allgather
 
     keys: Any = process_allgather(np.frombuffer(key.encode(), np.uint8))
     others = np.flatnonzero((keys != keys[0]).any(axis=1))
     if len(others):
+        jax.distributed.shutdown()  # together, so that none takes another's end for a loss
         raise BadInput(f"process {others[0]} has other images, parameters, code or libraries than process 0")
 
 
 def own_part(rows: NDArray, distribution: Any) -> tuple[NDArray, ...]:
-    """The rows of a batch that fall to this process, and which of them count, 1 or 0.
-
-    A batch that can't be divided evenly is filled up with rows that don't count.
+    """The rows of a batch that fall to this process, and which of them count, see `part`.
 
     Args:
         distribution: over devices, or None for one device, to which all rows fall, and where all count.
@@ -146,7 +146,14 @@ def own_part(rows: NDArray, distribution: Any) -> tuple[NDArray, ...]:
         return (rows,)
     import jax
 
-    filled = np.concatenate([rows, rows[:1].repeat(-len(rows) % distribution.device_mesh.devices.size)])
+    return part(rows, distribution.device_mesh.devices.size, jax.process_count(), jax.process_index())
+
+
+def part(rows: NDArray, devices: int, processes: int, process: int) -> tuple[NDArray, NDArray[np.float32]]:
+    """One of as many equal parts of a batch as there are processes, and which of its rows count, 1 or 0.
+
+    Nothing is left out: a batch that can't be divided evenly among the devices is filled up with rows that don't count.
+    """
+    filled = np.concatenate([rows, rows[:1].repeat(-len(rows) % devices)])
     counted = (np.arange(len(filled)) < len(rows)).astype(np.float32)
-    mine = np.split(np.arange(len(filled)), jax.process_count())[jax.process_index()]
-    return filled[mine], counted[mine]
+    return np.split(filled, processes)[process], np.split(counted, processes)[process]

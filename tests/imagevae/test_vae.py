@@ -93,6 +93,31 @@ def test_a_saved_model_is_the_same_model_in_the_same_bytes(tmp_path: Path):
     assert np.array_equal(*(ops.convert_to_numpy(m.decode(z)) for m in (model, loaded)))
 
 
+@pytest.mark.parametrize(("network", "latent_dim"), [("vector", 3), ("mlp", 3), ("spatial", 64)])
+def test_mixed_precision_is_of_the_networks_alone(network: str, latent_dim: int, tmp_path: Path):
+    """Weights, latents, pixels and losses are float32; and so is all of it once the model has been saved."""
+    whole, mixed = (
+        VAE(16, latent_dim, 4, network=network, precision=precision) for precision in ("float32", "mixed_bfloat16")
+    )
+    assert_equal(weights(whole), weights(mixed))
+    batch, losses = images(12, 16), []
+    for model in (whole, mixed):
+        model.compile(optimizer=keras.optimizers.Adam(0.001), jit_compile=False)
+        losses.append(model.train_on_batch(batch, return_dict=True)["loss"])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    assert {weight.dtype for weight in weights(mixed)} == {np.dtype("float32")}
+    assert {str(output.dtype) for output in map(ops.convert_to_numpy, mixed(batch))} == {"float32"}
+    save_model(mixed, tmp_path / "mixed.keras")
+    loaded = load_model(tmp_path / "mixed.keras")
+    assert_equal(weights(loaded), weights(mixed))
+    rough = ops.convert_to_numpy(mixed.encode(batch)[0])
+    exact = ops.convert_to_numpy(mixed.plain().encode(batch)[0])
+    assert np.array_equal(exact, ops.convert_to_numpy(loaded.encode(batch)[0]))
+    assert not np.array_equal(exact, rough)
+    assert rough == pytest.approx(exact, abs=0.05)
+
+
 def test_batches_hold_each_image_once_an_epoch_in_an_order_of_seed_and_epoch():
     pictures = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1).repeat(3, axis=3)
 
