@@ -89,6 +89,8 @@ def main(
     devices: str,
     seed: int,
 ) -> None:
+    import numpy as np
+
     from imagevae.backend import start_keras
     from imagevae.dataset import read_squares, split
     from imagevae.errors import BadInput
@@ -111,15 +113,18 @@ def main(
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
     how: dict[str, Any] = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     how |= dict(kl_warmup=kl_warmup, flow_steps=flow_steps, precision=precision)
+    flags = click.get_current_context().params
+    decisive = {name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path)}
+    start = np.frombuffer(init.read_bytes() if init else b"", np.uint8)
+    key = training_key([decisive, training.size], chain([start], training.blocks(), held.blocks()))
     with shared_by(devices) as first:
+        check_agreement(key)
         try:
             model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network, precision, training=how)
         except ValueError as error:
             raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
         if init:
             model.take_weights(load_model(init), init)
-        key = training_key(model.settings, chain(model.get_weights(), training.blocks(), held.blocks()))
-        check_agreement(key)
         fit_vae(
             model,
             training,
