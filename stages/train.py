@@ -114,7 +114,9 @@ def main(
     how: dict[str, Any] = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     how |= dict(kl_warmup=kl_warmup, flow_steps=flow_steps, precision=precision)
     flags = click.get_current_context().params
-    decisive = {name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path)}
+    decisive = {
+        name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path | None)
+    }
     start = np.frombuffer(init.read_bytes() if init else b"", np.uint8)
     key = training_key([decisive, training.size], chain([start], training.blocks(), held.blocks()))
     with shared_by(devices) as first:

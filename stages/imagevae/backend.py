@@ -18,8 +18,6 @@ def start_keras(seed: int) -> None:
     os.environ["KERAS_HOME"] = NOWHERE
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"  # for JAX
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        sys.modules["tensorflow"] = None  # type: ignore[assignment]  # Keras would load it, for seconds and no use
     with _no_chatter():
         import keras
 
@@ -27,7 +25,7 @@ def start_keras(seed: int) -> None:
             import tensorflow
 
             tensorflow.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(seed)  # which imports TensorFlow on any backend
 
 
 @contextmanager
