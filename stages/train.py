@@ -102,6 +102,8 @@ def main(
         raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")
 
     start_keras(seed)
+    import keras
+
     from imagevae.archive import load_model, save_model
     from imagevae.checkpoint import Checkpoint, training_key
     from imagevae.distribution import check_agreement, shared_by
@@ -141,7 +143,8 @@ def main(
         )
     if not first:
         return
-    model = model.plain()
+    keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before
+    model = model.copy()
     latents = encode_all(model, training, folder / "training.npy")
     held_latents = encode_all(model, held, folder / "held_out.npy")
     fitted = fit_priors(model, latents, held_latents, Checkpoint(folder / "flow.npz", key), flow_steps, seed)

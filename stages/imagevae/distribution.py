@@ -63,6 +63,17 @@ def shared_by(devices: str) -> Iterator[bool]:
     jax.distributed.shutdown()
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let models that are built in this block compute in this process, on one device."""
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
 def _meet() -> None:
     atexit.register(_leave)
     ctypes.CDLL(None).signal(signal.SIGABRT, _report_loss)  # how JAX ends a process that has lost another one

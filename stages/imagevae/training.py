@@ -18,7 +18,7 @@ from tqdm import tqdm
 from imagevae.batches import Batches
 from imagevae.checkpoint import Checkpoint, restore, state_of
 from imagevae.dataset import Images
-from imagevae.distribution import is_first, say
+from imagevae.distribution import alone, is_first, say
 from imagevae.errors import BadInput
 from imagevae.snapshot import snapshot
 from imagevae.vae import VAE
@@ -60,7 +60,7 @@ def fit_vae(
     best = Best(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
-        picture=partial(snapshot, model, training, held_out, seed) if is_first() else None,
+        picture=partial(picture, model, training, held_out, seed) if is_first() else None,
         every=max(1, epochs // PICTURES),
     )
     with live_curves(curves) if is_first() else nullcontext() as live:
@@ -74,6 +74,12 @@ def fit_vae(
             best,
             [WarmUp(kl_warmup), *watchers],
         )
+
+
+def picture(model: VAE, training: Images, held_out: Images, seed: int) -> NDArray[np.uint8]:
+    """See `snapshot`; on one device and in float32, however the model is trained."""
+    with alone():
+        return snapshot(model.copy(), training, held_out, seed)
 
 
 def live_curves(folder: Path) -> Live:

@@ -118,13 +118,11 @@ class VAE(keras.Model):
             getattr(self, name).set_weights(getattr(other, name).get_weights())
         self.variance.assign(other.variance)
 
-    def plain(self) -> "VAE":
-        """A model of the same weights that computes in float32, on one device; what trains this one ends."""
-        settings, weights = self.get_config(), self.get_weights()
-        keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before
-        plain = VAE.from_config(settings)
-        plain.set_weights(weights)
-        return plain
+    def copy(self) -> "VAE":
+        """A model of the same weights, which computes in float32."""
+        other = VAE.from_config(self.get_config())
+        other.set_weights(self.get_weights())
+        return other
 
     @property
     def priors(self) -> dict[str, Prior]:
