@@ -36,12 +36,12 @@ from imagevae import command
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
 @click.option("--epochs", type=click.IntRange(1, 10**6), default=30, help="Passes over the training images.")
-@click.option("--batch_size", type=click.IntRange(1, 10**5), default=32, help="Images in a training step.")
+@click.option("--batch_size", type=click.IntRange(1, 10**5), default=16, help="Images in a training step.")
 @click.option(
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
     default=0.002,
-    help="Step size of Adam at the start; it falls to 0 along a cosine.",
+    help="Step size of Adam; it rises to this in the first 5% of the training and then falls to 0 along a cosine.",
 )
 @click.option(
     "--held_out",

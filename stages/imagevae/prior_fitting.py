@@ -18,7 +18,7 @@ from imagevae.dataset import Images
 from imagevae.encoding import Posterior, encode_in_batches
 from imagevae.latents import active as active_units
 from imagevae.prior import FlowPrior, MixturePrior
-from imagevae.training import Best, Progress, fit
+from imagevae.training import Best, Progress, fit, warmed_up
 from imagevae.vae import VAE
 
 FLOW_BATCH = 256
@@ -113,7 +113,7 @@ def fit_flow(
     steps: int,
     seed: int,
 ) -> FlowPrior:
-    """Train a flow in place, with Adam and a learning rate that rises for a while and then falls to 0 along a cosine.
+    """Train a flow in place, with Adam at the learning rate of `warmed_up`.
 
     The weights that are kept are those with the lowest loss on held-out latents.
 
@@ -124,13 +124,10 @@ def fit_flow(
     flow.standardise(mean, deviation)
     flow.trainable = True
     epochs = -(-steps // STEPS_AN_EPOCH)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        LEARNING_RATE / 100, epochs * STEPS_AN_EPOCH, warmup_target=LEARNING_RATE, warmup_steps=STEPS_AN_EPOCH
-    )
     judges = np.repeat(held_out[:JUDGES], max(1, 2 * JUDGES // len(held_out)), axis=0)
     fit(
         flow,
-        keras.optimizers.Adam(schedule, beta_2=0.99),
+        keras.optimizers.Adam(warmed_up(LEARNING_RATE, epochs * STEPS_AN_EPOCH), beta_2=0.99),
         Draws(training, FLOW_BATCH, STEPS_AN_EPOCH, seed),
         Batches(judges, FLOW_BATCH),
         epochs,

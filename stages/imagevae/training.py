@@ -40,7 +40,7 @@ def fit_vae(
     kl_warmup: int,
     seed: int,
 ) -> None:
-    """Train an autoencoder in place, with Adam and a learning rate that falls to 0 along a cosine.
+    """Train an autoencoder in place, with Adam at the learning rate of `warmed_up`.
 
     The weights that are kept are those of the epoch with the lowest loss on the held-out images, at the full KL weight:
     of the highest ELBO where that weight is 1.
@@ -55,7 +55,6 @@ def fit_vae(
         BadInput: the loss was no finite number from the start, or the git repository has no commit yet.
     """
     batches = Batches(training, batch_size, seed)
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
     kl_weight = model.settings["kl_weight"]
     best = Best(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
@@ -67,13 +66,21 @@ def fit_vae(
         watchers = [Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)] if live else []
         fit(
             model,
-            keras.optimizers.Adam(schedule),
+            keras.optimizers.Adam(warmed_up(learning_rate, epochs * len(batches))),
             batches,
             Batches(held_out, batch_size),
             epochs,
             best,
             [WarmUp(kl_warmup), *watchers],
         )
+
+
+def warmed_up(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A learning rate that rises linearly in a twentieth of the steps, and then falls to 0 along a cosine."""
+    rise = -(-steps // 20)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 100, max(1, steps - rise), warmup_target=learning_rate, warmup_steps=rise
+    )
 
 
 def picture(model: VAE, training: Images, held_out: Images, seed: int) -> NDArray[np.uint8]:

@@ -39,7 +39,8 @@ from imagevae.neighbours import fidelity  # noqa: E402
 from imagevae.sampling import draw_latents  # noqa: E402
 
 Pictures = NDArray[np.uint8]
-SPEED = ("32", "100")  # images in a batch, and steps
+PEERS = {"VAE": ("normal", "mixture"), "RAE_L2": ("mixture",)}  # models of pythae, with ways to sample from them
+SPEED = ("16", "200")  # images in a batch, and steps
 
 
 def main() -> None:
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--judge", type=Path)
     parser.add_argument("--ours", nargs="*", default=[""], help="flags of stages/train.py, for each model")
     parser.add_argument("--python", help="interpreter for the models of pythae")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS, help="these models")
     arguments = parser.parse_args()
     training, held_out = (images[:] for images in split(read_squares(arguments.squares), 0.1, arguments.squares))
     networks = {"kid_random": [random_network(training.shape[1], seed) for seed in range(3)]}
@@ -64,11 +66,12 @@ def main() -> None:
             compare(f"dvc-vae {flags}".strip(), seconds[-1], rebuilt, drawn, held_out, networks)
         if arguments.python:
             np.savez(folder / "images.npz", training=training, held_out=held_out)
-            for model, samplers in (("VAE", ("normal", "mixture")), ("RAE_L2", ("mixture",))):
+            for model in arguments.peers:
                 found = theirs(arguments.python, model, folder, seconds[0])
-                drawn = {sampler: found[sampler] for sampler in samplers}
+                drawn = {sampler: found[sampler] for sampler in PEERS[model]}
                 compare(f"pythae {model}", seconds[0], found["rebuilt"], drawn, held_out, networks)
-            race(folder, seconds[0], held_out[0].size)
+            if "VAE" in arguments.peers:
+                race(folder, seconds[0], held_out[0].size)
             speeds(arguments.python)
 
 
@@ -144,7 +147,7 @@ def speeds(python: str, repeats: int = 3) -> None:
         for name, (interpreter, script) in scripts.items():
             command = [interpreter, HERE / "peers" / script, *SPEED]
             rates[name].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    print("\nTraining steps of the default network, float32, batches of 32:")
+    print("\nTraining steps of the default network, float32, batches of 16:")
     for name, found in rates.items():
         middle = statistics.median(found)
         print(f"{name}: {middle:.0f} images/s, +-{50 * (max(found) - min(found)) / middle:.0f}%")
