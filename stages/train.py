@@ -35,12 +35,12 @@ from imagevae import command
     "--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 gives the ELBO."
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
-@click.option("--epochs", type=click.IntRange(1, 10**6), default=30, help="Passes over the training images.")
-@click.option("--batch_size", type=click.IntRange(1, 10**5), default=16, help="Images in a training step.")
+@click.option("--epochs", type=click.IntRange(1, 10**6), default=25, help="Passes over the training images.")
+@click.option("--batch_size", type=click.IntRange(1, 10**5), default=8, help="Images in a training step.")
 @click.option(
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
-    default=0.002,
+    default=0.0015,
     help="Step size of Adam; it rises to this in the first 5% of the training and then falls to 0 along a cosine.",
 )
 @click.option(

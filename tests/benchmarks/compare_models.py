@@ -40,7 +40,7 @@ from imagevae.sampling import draw_latents  # noqa: E402
 
 Pictures = NDArray[np.uint8]
 PEERS = {"VAE": ("normal", "mixture"), "RAE_L2": ("mixture",)}  # models of pythae, with ways to sample from them
-SPEED = ("16", "200")  # images in a batch, and steps
+SPEED = ("8", "400")  # images in a batch, and steps
 
 
 def main() -> None:
@@ -147,7 +147,7 @@ def speeds(python: str, repeats: int = 3) -> None:
         for name, (interpreter, script) in scripts.items():
             command = [interpreter, HERE / "peers" / script, *SPEED]
             rates[name].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    print("\nTraining steps of the default network, float32, batches of 16:")
+    print("\nTraining steps of the default network, float32, batches of 8:")
     for name, found in rates.items():
         middle = statistics.median(found)
         print(f"{name}: {middle:.0f} images/s, +-{50 * (max(found) - min(found)) / middle:.0f}%")
