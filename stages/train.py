@@ -3,11 +3,13 @@
 import shutil
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import click
 
 from imagevae import command
+
+# Parameters that a model does not need, kept with it to be told.
+HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flow_steps", "precision")
 
 
 @click.command("train", context_settings=command.SETTINGS, help=__doc__)
@@ -113,9 +115,8 @@ def main(
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
-    how: dict[str, Any] = dict(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    how |= dict(kl_warmup=kl_warmup, flow_steps=flow_steps, precision=precision)
     flags = click.get_current_context().params
+    how = {name: flags[name] for name in HOW}
     decisive = {
         name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path | None)
     }

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,7 @@ def fit_vae(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
         picture=partial(picture, model, training, held_out, seed) if is_first() else None,
-        every=max(1, epochs // PICTURES),
+        pictured={-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1)},
     )
     with live_curves(curves) if is_first() else nullcontext() as live:
         watchers = [Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)] if live else []
@@ -140,7 +140,7 @@ class Best(keras.callbacks.Callback):
         score: of an epoch's logs; the lowest is best.
         checkpoint: holds the state after the last epoch, the best weights, and the logs and pictures of all epochs.
         picture: makes a picture, uint8 (height, width, 3), of the model as it is.
-        every: so many epochs.
+        pictured: the epochs after which it does.
 
     Attributes:
         pictures: by epoch.
@@ -151,10 +151,10 @@ class Best(keras.callbacks.Callback):
         score: Callable[[Logs], float],
         checkpoint: Checkpoint,
         picture: Callable[[], NDArray[np.uint8]] | None = None,
-        every: int = 1,
+        pictured: Collection[int] = (),
     ):
         super().__init__()
-        self.score, self.checkpoint, self.picture, self.every = score, checkpoint, picture, every
+        self.score, self.checkpoint, self.picture, self.pictured = score, checkpoint, picture, pictured
         self.pictures: dict[int, NDArray[np.uint8]] = {}
         self.history: list[Logs] = []
         self.weights: list[np.ndarray] = []
@@ -180,7 +180,7 @@ class Best(keras.callbacks.Callback):
         if not self.history or self.score(logs) < self.score(self.history[self.epoch]):
             self.weights, self.epoch = self.model.get_weights(), epoch
         self.history.append(logs)
-        if self.picture and (epoch + 1) % self.every == 0:
+        if self.picture and epoch in self.pictured:
             self.pictures[epoch] = self.picture()
         self.checkpoint.save(
             {
