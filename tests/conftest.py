@@ -18,6 +18,7 @@ from imagevae.dataset import Images, in_memory
 ROOT = Path(__file__).parents[1]
 
 os.environ["KERAS_HOME"] = NOWHERE
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before JAX, where a test imports it, sets another for all stages
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

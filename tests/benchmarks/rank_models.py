@@ -34,9 +34,6 @@ MODELS = {  # width, epochs, kl_weight
     "width 8, 15 epochs, KL weight 30": (8, 15, 30),
     "width 16, 15 epochs, KL weight 30": (16, 15, 30),
     "width 16, 15 epochs, KL weight 1": (16, 15, 1),
-    "width 16, 40 epochs, KL weight 10": (16, 40, 10),
-    "width 16, 3 epochs, KL weight 100": (16, 3, 100),
-    "width 32, 20 epochs, KL weight 3": (32, 20, 3),
 }
 COUNT = 500
 
