@@ -196,6 +196,8 @@ def test_a_change_reaches_exactly_the_stages_that_read_it(tiny: Project, monkeyp
                 "levels": "unit",
                 "spatial": "vector",
                 "best": "flow",
+                "float32": "mixed_bfloat16",
+                "one": "all",
             }
             other = others.get(value) or type(value)(value + 1)
             edited[section][name] = other

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def fit_vae(
     best = Best(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
-        picture=partial(picture, model, training, held_out, seed) if is_first() else None,
+        picture=painter(model, training, held_out, seed) if is_first() else None,
         pictured={-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1)},
     )
     with live_curves(curves) if is_first() else nullcontext() as live:
@@ -83,10 +82,17 @@ def warmed_up(learning_rate: float, steps: int) -> keras.optimizers.schedules.Le
     )
 
 
-def picture(model: VAE, training: Images, held_out: Images, seed: int) -> NDArray[np.uint8]:
-    """See `snapshot`; on one device and in float32, however the model is trained."""
+def painter(model: VAE, training: Images, held_out: Images, seed: int) -> Callable[[], NDArray[np.uint8]]:
+    """Makes a `snapshot` of the model as it is, on one device and in float32, however it is trained."""
     with alone():
-        return snapshot(model.copy(), training, held_out, seed)
+        copy = model.copy()
+
+    def paint() -> NDArray[np.uint8]:
+        with alone():
+            copy.set_weights(model.get_weights())
+            return snapshot(copy, training, held_out, seed)
+
+    return paint
 
 
 def live_curves(folder: Path) -> Live:
