@@ -15,7 +15,8 @@ import pytest
 from conftest import ON_JAX, ROOT, on, run_stage, tree
 from imagevae.archive import load_model
 from imagevae.dataset import read_squares, split
-from imagevae.evaluation import encode, kl_of_units
+from imagevae.encoding import encode
+from imagevae.evaluation import kl_of_units
 
 
 def pictures(folder: Path) -> np.ndarray:

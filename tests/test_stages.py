@@ -198,7 +198,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_stays(
     if stage == "train":
         arguments += ("--width", 16)
     result = on_a_full_disk(disk, stage, *arguments)
-    assert_refused(result, "No space left on device")
+    assert_refused(result, disk, "No space left on device")
     assert result.stdout == ""
 
 

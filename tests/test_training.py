@@ -73,7 +73,10 @@ def undisturbed(timed: tuple[float, dict[str, bytes]]) -> dict[str, bytes]:
     return timed[1]
 
 
-def test_pictures_show_what_is_learned(undisturbed: dict[str, bytes]):
+def test_pictures_show_what_is_learned(undisturbed: dict[str, bytes], model_file: Path):
+    """After the first epoch, so that there is one always, and after each tenth."""
+    folder = model_file.parent / "curves" / "plots" / "images" / "learning"
+    assert {int(file.stem) for file in folder.iterdir()} == {1, *range(3, 31, 3)}
     pictures = {Path(name).name: content for name, content in undisturbed.items() if "images/learning" in name}
     assert set(pictures) == {f"{epoch}.png" for epoch in range(1, 7)}
     assert len(set(pictures.values())) == 6

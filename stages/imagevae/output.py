@@ -1,10 +1,14 @@
 """Outputs that are either whole or not there at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -23,7 +27,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial)  # of a run that was killed
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with _told(folder):
+            yield partial
         if not exists:
             partial.rename(folder)
             return
@@ -31,9 +36,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
             target = folder / file.relative_to(partial)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
-    except OSError as error:
-        error.filename = error.filename or str(folder)  # which a full disk does not tell
-        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -47,10 +49,22 @@ def write_file(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(file)
     try:
-        partial.write_bytes(content)
+        with _told(file):
+            partial.write_bytes(content)
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(output: Path) -> Iterator[None]:
+    """Name the output in the error of a disk that is full, which does not tell by itself what was written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and not error.filename:
+            error.filename = str(output)
+        raise
 
 
 def _partial(path: Path) -> Path:

@@ -22,7 +22,7 @@ from imagevae.errors import BadInput
 from imagevae.snapshot import snapshot
 from imagevae.vae import VAE
 
-PICTURES = 10  # of the model as it learns, at equal distances
+PICTURES = 10  # of the model as it learns, at equal distances, besides that after the first epoch
 
 Logs = dict[str, float]
 
@@ -46,7 +46,7 @@ def fit_vae(
 
     Args:
         curves: folder for the losses of each epoch, in DVCLive's format, and for pictures of what the model has learned
-            after each tenth of the training.
+            after the first epoch and after each tenth of the training.
         checkpoint: where the state of each epoch is kept, and may be found.
         kl_warmup: epochs over which the KL weight rises linearly to the model's.
 
@@ -59,7 +59,7 @@ def fit_vae(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
         picture=painter(model, training, held_out, seed) if is_first() else None,
-        pictured={-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1)},
+        pictured={0, *(-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1))},
     )
     with live_curves(curves) if is_first() else nullcontext() as live:
         watchers = [Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)] if live else []
