@@ -1,5 +1,6 @@
 """Feature vectors of images: from networks with random weights, or from a network in a file."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,14 @@ def random_network(size: int, seed: int) -> Network:
     """
     image = layers.Input((size, size, 3))
     x, means = layers.Rescaling(1 / 127.5, -1)(image), []
-    for level, channels in enumerate((32, 64, 128)):
-        initial = keras.initializers.HeNormal(seed=(3 * seed + level) % 2**31)
-        x = layers.Conv2D(channels, 3, 2, "same", activation="relu", use_bias=False, kernel_initializer=initial)(x)
+    for channels in (32, 64, 128):
+        x = layers.Conv2D(channels, 3, 2, "same", activation="relu", use_bias=False)(x)
         means.append(layers.GlobalAveragePooling2D()(x))
-    return Network(size, 64, _compiled(keras.Model(image, layers.Concatenate()(means))))
+    network = keras.Model(image, layers.Concatenate()(means))
+    numbers = np.random.default_rng(seed)  # NumPy's are the same whatever Keras computes with
+    kernels = [numbers.standard_normal(kernel.shape, np.float32) for kernel in network.weights]
+    network.set_weights([kernel * math.sqrt(2 / math.prod(kernel.shape[:-1])) for kernel in kernels])
+    return Network(size, 64, _compiled(network))
 
 
 def is_empty(file: Path) -> bool:

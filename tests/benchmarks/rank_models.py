@@ -1,13 +1,14 @@
-"""Do random features rank models as a trained network does?
+"""Do random features rank models as a pretrained network does?
 
-    python tests/benchmarks/rank_models.py JUDGE ROBOTS FOLDER
+    python tests/benchmarks/rank_models.py JUDGE SQUARES
 
-JUDGE is a network, as train_judge.py makes; ROBOTS a folder of 2,500 or more demo robots of 64x64 pixels. Models of
-unlike quality are trained on the first 1,500 and their samples kept in FOLDER; these and spoilt real images are
-compared with the next 500 by both kinds of features. Prints a table and rank correlations, in Markdown.
+JUDGE is a network that learned ImageNet, as peers/pretrained_judge.py makes; SQUARES a folder of 2,500 or more square
+images of 64x64 pixels. Models of unlike quality are trained on 60% of them; samples of each, and spoilt real images,
+are compared with held-out images by both kinds of features. Prints a table and rank correlations, in Markdown.
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,38 +17,27 @@ from imagevae.backend import start_keras
 
 start_keras(0)
 import cv2  # noqa: E402
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+from compare_models import Pictures, ours, row, train  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
-from imagevae.dataset import read_squares  # noqa: E402
-from imagevae.decoding import decode_in_batches  # noqa: E402
-from imagevae.distances import frechet, kernel_distance  # noqa: E402
+from imagevae.dataset import read_squares, split  # noqa: E402
+from imagevae.distances import average, frechet, kernel_distance  # noqa: E402
 from imagevae.features import Network, features, network_of, random_network  # noqa: E402
-from imagevae.vae import VAE  # noqa: E402
 
-Pictures = NDArray[np.uint8]
-MODELS = {  # width, epochs, kl_weight
-    "width 8, 1 epoch, KL weight 1": (8, 1, 1),
-    "width 8, 4 epochs, KL weight 10": (8, 4, 10),
-    "width 8, 15 epochs, KL weight 30": (8, 15, 30),
-    "width 16, 15 epochs, KL weight 30": (16, 15, 30),
-    "width 16, 15 epochs, KL weight 1": (16, 15, 1),
-}
+HELD_OUT = 0.4
 COUNT = 500
-
-
-def samples(images: Pictures, width: int, epochs: int, kl_weight: float, file: Path) -> Pictures:
-    """Samples of a model, trained unless the file keeps them."""
-    if not file.is_file():
-        keras.utils.set_random_seed(0)
-        model = VAE(64, 64, width, kl_weight)
-        model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
-        model.fit(images, images, batch_size=64, epochs=epochs, verbose=0)
-        z = np.random.default_rng(0).standard_normal((COUNT, 64)).astype(np.float32)
-        np.save(file, np.stack(list(decode_in_batches(model, z))))
-    return np.load(file)[:COUNT]
+MODELS = (  # flags of stages/train.py
+    "--epochs 25",
+    "--epochs 8",
+    "--epochs 3",
+    "--epochs 8 --flow_steps 0",
+    "--epochs 8 --latent_dim 64",
+    "--epochs 8 --kl_weight 20",
+    "--epochs 8 --network vector --latent_dim 64 --kl_weight 20 --flow_steps 0",
+    "--epochs 1 --flow_steps 0",
+    "--epochs 8 --network mlp --latent_dim 2 --flow_steps 0",
+)
 
 
 def spoilt(images: Pictures, others: Pictures) -> Iterator[tuple[str, Pictures]]:
@@ -67,30 +57,39 @@ def judged(networks: list[Network], real: Pictures, sets: dict[str, Pictures]) -
     for name, pictures in sets.items():
         pairs = [(features(network, pictures, name), own) for network, own in zip(networks, references, strict=True)]
         found[name] = tuple(
-            float(np.mean([distance(*pair).value for pair in pairs])) for distance in (frechet, kernel_distance)
+            average([distance(*pair) for pair in pairs]).value for distance in (frechet, kernel_distance)
         )
     return found
 
 
-def main(judge: str, robots: str, folder: str) -> None:
-    images = read_squares(Path(robots))[:2500]
-    fit, real, spare, others = np.split(images, [1500, 1500 + COUNT, 1500 + COUNT + 250])
-    spare = np.concatenate([spare, others])
-    sets = {
-        name: samples(fit, *settings, Path(folder) / f"{'_'.join(map(str, settings))}.npy")
-        for name, settings in MODELS.items()
-    } | dict(spoilt(spare, spare[::-1]))
-    trained = judged([network_of(Path(judge), "levels")], real, sets)
-    random = judged([random_network(64, seed) for seed in range(3)], real, sets)
-    print("| images | `fd` of the trained network | `fd_random` | `kid` of the trained network | `kid_random` |")
-    print("| --- | --- | --- | --- | --- |")
-    for name in sorted(sets, key=lambda name: trained[name][0]):
-        (fd, kid), (fd_random, kid_random) = trained[name], random[name]
-        print(f"| {name} | {fd:.4g} | {fd_random:.4g} | {kid:.4g} | {kid_random:.4g} |")
-    for kind, names in (("all", list(sets)), ("trained models", list(MODELS)), ("spoilt", list(sets)[len(MODELS) :])):
-        for place, metric in enumerate(("fd", "kid")):
-            correlation = spearmanr([trained[name][place] for name in names], [random[name][place] for name in names])
-            print(f"{kind}, {metric}: Spearman's rank correlation {correlation.statistic:.2f} of {len(names)}")
+def main(judge: str, squares: str) -> None:
+    _, held_out = split(read_squares(Path(squares)), HELD_OUT, Path(squares))
+    real, spare = np.split(held_out[: 2 * COUNT], 2)
+    models = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, flags in enumerate(MODELS):
+            place = Path(folder) / str(number)
+            train(Path(squares), place, f"{flags} --held_out {HELD_OUT}")
+            ((sampler, samples),) = ours(place / "vae.keras", real)[1].items()
+            models[f"`{flags}`: {sampler}"] = samples
+    ruined = dict(spoilt(spare, spare[::-1]))
+    sets = models | ruined
+    pretrained = judged([network_of(Path(judge), "levels")], real, sets)
+    random = judged([random_network(real.shape[1], seed) for seed in range(3)], real, sets)
+    row("images", "`fd`, pretrained", "`fd_random`", "`kid`, pretrained", "`kid_random`")
+    row(*["---"] * 5)
+    for name in sorted(sets, key=lambda name: pretrained[name][0]):
+        (fd, kid), (fd_random, kid_random) = pretrained[name], random[name]
+        row(name, f"{fd:.4g}", f"{fd_random:.4g}", f"{kid:.4g}", f"{kid_random:.4g}")
+    print("\nSpearman's rank correlation of the two kinds of features:\n")
+    row("images", "sets", "fd", "kid")
+    row(*["---"] * 4)
+    for kind, names in (("all", [*sets]), ("models", [*models]), ("spoilt", [*ruined])):
+        both = [
+            spearmanr([pretrained[name][place] for name in names], [random[name][place] for name in names]).statistic
+            for place in range(2)
+        ]
+        row(kind, str(len(names)), *(f"{correlation:.2f}" for correlation in both))
 
 
 if __name__ == "__main__":
