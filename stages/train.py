@@ -9,7 +9,7 @@ import click
 from imagevae import command
 
 # Parameters that a model does not need, kept with it to be told.
-HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flow_steps", "precision")
+HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "flow_steps", "precision")
 
 
 @click.command("train", context_settings=command.SETTINGS, help=__doc__)
@@ -44,6 +44,13 @@ HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flow_steps", "prec
     type=command.FiniteRange(0, 10, min_open=True),
     default=0.0015,
     help="Step size of Adam; it rises to this in the first 5% of the training and then falls to 0 along a cosine.",
+)
+@click.option("--flip", is_flag=True, help="Train on mirrored images too; the flow learns the images as they are.")
+@click.option(
+    "--shift",
+    type=click.IntRange(0, 1024),
+    default=0,
+    help="Train on images that are moved by up to so many pixels too; the flow learns them as they are.",
 )
 @click.option(
     "--held_out",
@@ -85,6 +92,8 @@ def main(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    flip: bool,
+    shift: int,
     held_out: float,
     flow_steps: int,
     precision: str,
@@ -107,6 +116,7 @@ def main(
     import keras
 
     from imagevae.archive import load_model, save_model
+    from imagevae.batches import Batches
     from imagevae.checkpoint import Checkpoint, training_key
     from imagevae.distribution import check_agreement, shared_by
     from imagevae.prior_fitting import encode_all, fit_priors, report, with_priors
@@ -130,18 +140,8 @@ def main(
             raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
         if init:
             model.take_weights(load_model(init), init)
-        fit_vae(
-            model,
-            training,
-            held,
-            curves,
-            Checkpoint(folder / "vae.npz", key),
-            epochs,
-            batch_size,
-            learning_rate,
-            kl_warmup,
-            seed,
-        )
+        batches = Batches(training, batch_size, seed, flip, shift)
+        fit_vae(model, batches, held, curves, Checkpoint(folder / "vae.npz", key), epochs, learning_rate, kl_warmup)
     if not first:
         return
     keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before

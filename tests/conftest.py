@@ -85,7 +85,7 @@ def on(backend: str) -> dict[str, str]:
     return {**os.environ, "KERAS_BACKEND": backend}
 
 
-ON_JAX = (*TINY, "--batch_size", 7, "--epochs", 5, "--flow_steps", 100)  # batches of 7, 7, 7 and fewer
+ON_JAX = (*TINY, "--batch_size", 7, "--epochs", 5, "--flip", "--shift", 1)  # batches of 7, 7, 7 and fewer
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from imagevae.dataset import read_squares, split
 from imagevae.errors import BadInput
 from imagevae.images import decode
 
-EPOCHS = ("--epochs", 6, "--flow_steps", 300)
+EPOCHS = ("--epochs", 6, "--flow_steps", 300, "--flip", "--shift", 1)
 
 
 def arguments(squares: Path, folder: Path, *more: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Batches for training, in an order that only the seed and the epoch decide."""
+"""Batches for training, whose order and variations only the seed and the epoch decide."""
 
 import keras
 import numpy as np
@@ -18,22 +18,35 @@ class Batches(keras.utils.PyDataset):
     Args:
         images: of a data set, or an array (n, ...) of what belongs to each.
         batch_size: images in a batch; the last batch of an epoch may have fewer.
-        seed: seed of the orders, or None to keep the images as they come.
+        seed: seed of the orders and variations, or None to keep the images as they come.
+        flip: whether an image is as likely as not mirrored, left to right.
+        shift: by how many pixels an image moves at most, across and down; its edge is repeated where it leaves a gap.
     """
 
-    def __init__(self, images: Images | NDArray, batch_size: int, seed: int | None = None):
+    def __init__(
+        self,
+        images: Images | NDArray,
+        batch_size: int,
+        seed: int | None = None,
+        flip: bool = False,
+        shift: int = 0,
+    ):
         super().__init__(workers=WORKERS)
-        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.images, self.batch_size, self.seed, self.flip, self.shift = images, batch_size, seed, flip, shift
         self.distribution = keras.distribution.distribution()  # kept, since the threads that read don't know of it
         self.start(0)
 
     def start(self, epoch: int) -> None:
-        """Go to the order of an epoch, from 0 on."""
+        """Go to the order and the variations of an epoch, from 0 on."""
         self.epoch = epoch
         count = len(self.images)
-        self.order = (
-            np.arange(count) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(count)
-        )
+        if self.seed is None:
+            self.order = np.arange(count)
+            return
+        numbers = np.random.default_rng([self.seed, epoch])
+        self.order = numbers.permutation(count)
+        self.flipped = numbers.random(count) < 0.5 * self.flip
+        self.moved = numbers.integers(-self.shift, self.shift, (count, 2), endpoint=True)
 
     def on_epoch_end(self) -> None:
         self.start(self.epoch + 1)
@@ -45,7 +58,16 @@ class Batches(keras.utils.PyDataset):
         """A batch; where several devices share it, this process's part and which of its images count (1 or 0)."""
         start = index * self.batch_size
         rows, *counted = own_part(self.order[start : start + self.batch_size], self.distribution)
-        return (self.images[rows], *counted)
+        return (self._varied(rows), *counted)
+
+    def _varied(self, rows: NDArray[np.int64]) -> NDArray:
+        images = self.images[rows]
+        if self.seed is not None and (self.flip or self.shift):
+            for place, row in enumerate(rows):
+                image = images[place, :, ::-1] if self.flipped[row] else images[place]
+                down, across = (np.arange(len(image)) + move for move in self.moved[row])
+                images[place] = image[np.clip(down, 0, len(image) - 1)][:, np.clip(across, 0, len(image) - 1)]
+        return images
 
 
 class Draws(keras.utils.PyDataset):

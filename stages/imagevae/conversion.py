@@ -186,8 +186,8 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
     """Write shards and a manifest; take from the last run what would be the same."""
     facts = {**recipe.parameters, "code": code_digest()}
     previous = find_previous(output, facts)
-    unknown = any(item.digest is None for item in listing.items)
-    digests = known_digests(source) if previous.images and unknown and source.is_dir() else {}
+    unknown = [item.name for item in listing.items if not item.digest]
+    digests = known_digests(source, unknown) if previous.images and unknown and source.is_dir() else {}
     for item in listing.items if digests else []:
         item.digest = digests.get(item.name)
     shards = plan_shards(listing.items, "npy" if recipe.square else "tar")

@@ -109,17 +109,19 @@ def copy_whole(cached: Path, file: Path) -> bool:
     return digest.hexdigest() == cached.parent.name + cached.name
 
 
-def known_digests(folder: Path) -> dict[str, str]:
-    """MD5 of the files of a folder, by their paths inside it, as DVC determined them when it started the stage.
+def known_digests(folder: Path, names: list[str]) -> dict[str, str]:
+    """MD5 of some files of a folder, as DVC determined them when it started the stage, of those that did not change.
 
-    DVC remembers them by time, size and inode, so this reads no file that did not change. Empty outside DVC.
+    DVC remembers them by time, size and inode, so this reads no file. Empty outside DVC.
+
+    Args:
+        names: paths of the files inside the folder, with forward slashes.
     """
     if "DVC_ROOT" not in os.environ:
         return {}
     from dvc.repo import Repo
-    from dvc_data.hashfile.build import build
 
+    paths = {os.path.join(os.path.abspath(folder), *name.split("/")): name for name in names}
     with Repo(os.environ["DVC_ROOT"]) as repo:
-        odb = repo.cache.local
-        _, _, tree = build(odb, str(folder.resolve()), repo.fs, "md5", ignore=repo.dvcignore, dry_run=True)
-        return {"/".join(key): info.value for key, _, info in tree}  # type: ignore[attr-defined]
+        known = repo.cache.local.state.get_many(paths, repo.fs, {})
+        return {paths[path]: digest.value for path, _, digest in known if digest and digest.name == "md5"}

@@ -148,6 +148,8 @@ def _check_bytes(size: int) -> None:
 
 
 def _leads_out(name: str) -> bool:
+    if name[:1] not in "./\\" and not any(sign in name for sign in ("..", ":", "\0")):
+        return False  # as most do, found without taking it apart
     path = PurePath(name)
     return bool(path.anchor) or ".." in path.parts or "\0" in name
 
@@ -158,8 +160,9 @@ def _add_shards(listing: Listing, folder: Path) -> None:
         if _leads_out(row.name):
             listing.rejected[row.name] = LEADS_OUT
         else:
-            file = files.setdefault(row.file, folder / row.file)
-            listing.items.append(Item(row.name, Part(file, row.start, row.size), row.result))
+            if row.file not in files:
+                files[row.file] = folder / row.file
+            listing.items.append(Item(row.name, Part(files[row.file], row.start, row.size), row.result))
 
 
 def _add_folder(listing: Listing, source: Path, prefix: str) -> None:

@@ -29,15 +29,13 @@ Logs = dict[str, float]
 
 def fit_vae(
     model: VAE,
-    training: Images,
+    training: Batches,
     held_out: Images,
     curves: Path,
     checkpoint: Checkpoint,
     epochs: int,
-    batch_size: int,
     learning_rate: float,
     kl_warmup: int,
-    seed: int,
 ) -> None:
     """Train an autoencoder in place, with Adam at the learning rate of `warmed_up`.
 
@@ -53,21 +51,24 @@ def fit_vae(
     Raises:
         BadInput: the loss was no finite number from the start, or the git repository has no commit yet.
     """
-    batches = Batches(training, batch_size, seed)
     kl_weight = model.settings["kl_weight"]
     best = Best(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
-        picture=painter(model, training, held_out, seed) if is_first() else None,
+        picture=painter(model, training.images, held_out, training.seed) if is_first() else None,
         pictured={0, *(-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1))},
     )
     with live_curves(curves) if is_first() else nullcontext() as live:
-        watchers = [Curves(live, best.pictures), Progress("train", epochs, len(training), batch_size)] if live else []
+        watchers = (
+            [Curves(live, best.pictures), Progress("train", epochs, len(training.images), training.batch_size)]
+            if live
+            else []
+        )
         fit(
             model,
-            keras.optimizers.Adam(warmed_up(learning_rate, epochs * len(batches))),
-            batches,
-            Batches(held_out, batch_size),
+            keras.optimizers.Adam(warmed_up(learning_rate, epochs * len(training))),
+            training,
+            Batches(held_out, training.batch_size),
             epochs,
             best,
             [WarmUp(kl_warmup), *watchers],

@@ -116,24 +116,3 @@ def test_mixed_precision_is_of_the_networks_alone(network: str, latent_dim: int,
     assert np.array_equal(exact, ops.convert_to_numpy(loaded.encode(batch)[0]))
     assert not np.array_equal(exact, rough)
     assert rough == pytest.approx(exact, abs=0.05)
-
-
-def test_batches_hold_each_image_once_an_epoch_in_an_order_of_seed_and_epoch():
-    pictures = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1).repeat(3, axis=3)
-
-    def orders(seed: int | None, epochs: int) -> list[list[int]]:
-        batches, found = Batches(as_images(pictures), 4, seed), []
-        for _ in range(epochs):
-            found.append([int(image) for index in range(len(batches)) for image in batches[index][0][:, 0, 0, 0]])
-            batches.on_epoch_end()
-        batches.start(epochs - 1)
-        assert found[-1] == [int(image) for index in range(len(batches)) for image in batches[index][0][:, 0, 0, 0]]
-        return found
-
-    assert orders(None, 2) == [list(range(10))] * 2
-    for order in orders(0, 3):
-        assert sorted(order) == list(range(10))
-    first, second = orders(0, 2)
-    assert first != second
-    assert orders(0, 3)[:2] == [first, second]
-    assert orders(1, 2) != [first, second]
