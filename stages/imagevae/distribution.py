@@ -75,6 +75,9 @@ def alone() -> Iterator[None]:
 
 
 def _meet() -> None:
+    address = os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES", "HOST:0")
+    if not re.fullmatch(r"[^,]+:\d+(,.*)?", address):
+        raise BadInput(f"--devices cluster: KERAS_DISTRIBUTION_JOB_ADDRESSES={address}; {WANTED}")
     atexit.register(_leave)
     ctypes.CDLL(None).signal(signal.SIGABRT, _report_loss)  # how JAX ends a process that has lost another one
     try:

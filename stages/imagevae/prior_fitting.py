@@ -23,7 +23,7 @@ from imagevae.vae import VAE
 
 FLOW_BATCH = 256
 STEPS_AN_EPOCH = 100
-LEARNING_RATE = 0.002
+LEARNING_RATE = 0.005
 COMPONENTS = (1, 4, 16)
 ENOUGH = 20_000  # latents; more would cost more than they tell
 JUDGES = 500  # held-out latents that the distributions are compared on

@@ -168,4 +168,7 @@ def test_more_than_one_device_needs_jax_and_a_cluster_an_environment(squares: Pa
     assert_refused(alone, "--devices cluster", "KERAS_BACKEND=jax")
     nowhere = run_stage("train", *training(squares, tmp_path)[2:], env=on("jax"))
     assert_refused(nowhere, "--devices cluster", "KERAS_DISTRIBUTION_JOB_ADDRESSES")
+    portless = {**on("jax"), "KERAS_DISTRIBUTION_JOB_ADDRESSES": "somewhere", "KERAS_DISTRIBUTION_PROCESS_ID": "0"}
+    nowhere = run_stage("train", *training(squares, tmp_path)[2:], env=portless)
+    assert_refused(nowhere, "KERAS_DISTRIBUTION_JOB_ADDRESSES=somewhere", "HOST:PORT")
     assert not list(tmp_path.iterdir())
