@@ -45,12 +45,17 @@ HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "f
     default=0.0015,
     help="Step size of Adam; it rises to this in the first 5% of the training and then falls to 0 along a cosine.",
 )
-@click.option("--flip", is_flag=True, help="Train on mirrored images too; the flow learns the images as they are.")
+@click.option(
+    "--flip",
+    is_flag=True,
+    default=False,
+    help="Train on mirrored images too; the flow learns them as they are.",
+)
 @click.option(
     "--shift",
     type=click.IntRange(0, 1024),
     default=0,
-    help="Train on images that are moved by up to so many pixels too; the flow learns them as they are.",
+    help="Train on images moved by up to so many pixels too; the flow learns them as they are.",
 )
 @click.option(
     "--held_out",
@@ -120,7 +125,7 @@ def main(
     from imagevae.checkpoint import Checkpoint, training_key
     from imagevae.distribution import check_agreement, shared_by
     from imagevae.prior_fitting import encode_all, fit_priors, report, with_priors
-    from imagevae.training import fit_vae
+    from imagevae.training import fit_vae, painter
     from imagevae.vae import VAE
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
@@ -141,7 +146,8 @@ def main(
         if init:
             model.take_weights(load_model(init), init)
         batches = Batches(training, batch_size, seed, flip, shift)
-        fit_vae(model, batches, held, curves, Checkpoint(folder / "vae.npz", key), epochs, learning_rate, kl_warmup)
+        state, picture = Checkpoint(folder / "vae.npz", key), painter(model, training, held, seed)
+        fit_vae(model, batches, held, curves, state, epochs, learning_rate, kl_warmup, picture)
     if not first:
         return
     keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before

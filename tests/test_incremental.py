@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import Project, run_stage, tree, write_images
 from imagevae.manifest import read_manifest
+from imagevae.reuse import known_digests
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +44,23 @@ def assert_as_from_scratch(project: Project, folder: Path) -> None:
         result = run_stage(stage, "--input", source, "--output", output, "--format", "shards", *more)
         assert result.returncode == 0, result.stderr
         assert tree(project.folder / "data" / output.name) == tree(output)
+
+
+def test_digests_are_known_of_files_that_did_not_change(project: Project, monkeypatch: pytest.MonkeyPatch):
+    project.dvc("status")
+    monkeypatch.chdir(project.folder)
+    for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR"):
+        monkeypatch.setenv(name, project.environment[name])
+    folder = Path("data/mine")
+    names = [file.relative_to(folder).as_posix() for file in folder.rglob("*.png")]
+    assert known_digests(folder, names) == {}  # not a stage of DVC
+    monkeypatch.setenv("DVC_ROOT", str(project.folder))
+    digests = {name: md5((folder / name).read_bytes()).hexdigest() for name in names}
+    assert known_digests(folder, [*names, "none.png", "a.tar/b.png"]) == digests
+    edit(folder, "change", 1, 0)
+    left = known_digests(folder, names)
+    assert len(left) == len(names) - 1
+    assert left.items() <= digests.items()
 
 
 def edit(images: Path, kind: str, count: int, seed: int) -> None:

@@ -114,5 +114,7 @@ def test_the_stages_write_nothing_beside_their_outputs(tiny: Project):
     untracked = tiny.git("status", "--porcelain", "--ignored").splitlines()
     ignored = {line[3:] for line in untracked if "__pycache__" not in line}
     outputs = {f"data/{name}" for name in ("robots/", "robots.csv", "rgb/", "resized/", "model/", "samples/")}
-    outputs |= {"metrics/model_card.md", "metrics/report.html", "metrics/train/plots/images/"}
+    outputs |= {
+        f"metrics/{name}" for name in ("model_card.md", "report.html", "train/plots/images/", "train/plots/metrics/")
+    }
     assert ignored == outputs | {".dvc/cache/", ".dvc/tmp/"}

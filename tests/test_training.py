@@ -150,6 +150,13 @@ def test_a_training_that_goes_astray_keeps_its_best_weights_or_ends_with_a_clear
     else:
         model = load_model(tmp_path / "model" / "vae.keras")
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
+        assert "a lower learning_rate may help" in result.stderr
+
+
+def test_a_good_training_warns_of_nothing(squares: Path, tmp_path: Path):
+    result = run_stage("train", *arguments(squares, tmp_path, "--epochs", 30, "--seed", 3))
+    assert result.returncode == 0, result.stderr
+    assert "warning" not in result.stderr
 
 
 def test_latents_that_collapse_give_a_warning(squares: Path, tmp_path: Path):

@@ -40,8 +40,8 @@ class Batches(keras.utils.PyDataset):
         """Go to the order and the variations of an epoch, from 0 on."""
         self.epoch = epoch
         count = len(self.images)
+        self.order: NDArray[np.int64] = np.arange(count)
         if self.seed is None:
-            self.order = np.arange(count)
             return
         numbers = np.random.default_rng([self.seed, epoch])
         self.order = numbers.permutation(count)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import zipfile
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from imagevae.distribution import from_first, is_first, say
+from imagevae.loaded_code import code_digest
 from imagevae.output import write_file
 
 
@@ -62,12 +62,8 @@ def training_key(parameters: Any, data: Iterable[NDArray]) -> str:
     """Digest of all that decides how a training goes: parameters, data, code, libraries and backend."""
     digest = blake2b(digest_size=16)
     libraries = [version(name) for name in ("keras", "tensorflow" if keras.config.backend() == "tensorflow" else "jax")]
-    digest.update(json.dumps([parameters, libraries, keras.config.backend()], sort_keys=True, default=str).encode())
-    here = Path(__file__).resolve().parents[1]
-    files = {Path(getattr(module, "__file__", None) or "").resolve() for module in list(sys.modules.values())}
-    for file in sorted(files):
-        if here in file.parents:
-            digest.update(file.read_bytes())
+    facts = [parameters, code_digest(), libraries, keras.config.backend()]
+    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for part in data:
         digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()

@@ -24,6 +24,7 @@ from imagevae.cluster import on_cluster
 from imagevae.contact_sheet import GREY, TILE, contact_sheet, evenly_spaced
 from imagevae.errors import BadInput
 from imagevae.images import decode, encode_png, flatten, quiet_decoders
+from imagevae.loaded_code import code_digest
 from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
 from imagevae.output import new_folder, write_file
 from imagevae.plain import file_name
@@ -184,7 +185,8 @@ def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
 
 def write_shards(listing: Listing, source: Path, output: Path, folder: Path, recipe: Recipe, scheduler: str) -> Written:
     """Write shards and a manifest; take from the last run what would be the same."""
-    facts = {**recipe.parameters, "code": code_digest()}
+    code = md5(" ".join([code_digest(), *LIBRARIES]).encode()).hexdigest()
+    facts = {**recipe.parameters, "code": code}
     previous = find_previous(output, facts)
     unknown = [item.name for item in listing.items if not item.digest]
     digests = known_digests(source, unknown) if previous.images and unknown and source.is_dir() else {}
@@ -274,16 +276,6 @@ def keep_freed_memory() -> None:
 
 def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def code_digest() -> str:
-    """MD5 of the modules of this project that are loaded, and the versions of what decodes and resizes."""
-    here = os.path.realpath(Path(__file__).parents[1])
-    files = {os.path.realpath(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
-    code = b"".join(
-        md5(Path(file).read_bytes()).digest() for file in sorted(files) if file.startswith(f"{here}{os.sep}")
-    )
-    return md5(code + " ".join(LIBRARIES).encode()).hexdigest()
 
 
 LIBRARIES = cv2.version.opencv_version, PIL.__version__, np.__version__

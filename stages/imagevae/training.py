@@ -36,6 +36,7 @@ def fit_vae(
     epochs: int,
     learning_rate: float,
     kl_warmup: int,
+    picture: Callable[[], NDArray[np.uint8]],
 ) -> None:
     """Train an autoencoder in place, with Adam at the learning rate of `warmed_up`.
 
@@ -47,6 +48,7 @@ def fit_vae(
             after the first epoch and after each tenth of the training.
         checkpoint: where the state of each epoch is kept, and may be found.
         kl_warmup: epochs over which the KL weight rises linearly to the model's.
+        picture: makes one of these pictures, see `painter`.
 
     Raises:
         BadInput: the loss was no finite number from the start, or the git repository has no commit yet.
@@ -55,20 +57,17 @@ def fit_vae(
     best = Best(
         lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
         checkpoint,
-        picture=painter(model, training.images, held_out, training.seed) if is_first() else None,
+        picture=picture if is_first() else None,
         pictured={0, *(-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1))},
     )
     with live_curves(curves) if is_first() else nullcontext() as live:
-        watchers = (
-            [Curves(live, best.pictures), Progress("train", epochs, len(training.images), training.batch_size)]
-            if live
-            else []
-        )
+        count, size = len(training.images), training.batch_size
+        watchers = [Curves(live, best.pictures), Progress("train", epochs, count, size)] if live else []
         fit(
             model,
             keras.optimizers.Adam(warmed_up(learning_rate, epochs * len(training))),
             training,
-            Batches(held_out, training.batch_size),
+            Batches(held_out, size),
             epochs,
             best,
             [WarmUp(kl_warmup), *watchers],
@@ -203,13 +202,18 @@ class Best(keras.callbacks.Callback):
         what = f"{self.model.name}: the loss is not finite in epoch {epoch + 1}"
         if not self.weights:
             raise BadInput(f"{what}: a lower learning_rate may help")
-        kept = f"training ends with the weights of epoch {self.epoch + 1}, the best so far"
-        say(f"warning: {what}; {kept}: a lower learning_rate may help")
+        say(f"warning: {what}; training ends; {self._kept()}")
         self.model.stop_training = True
 
+    def _kept(self) -> str:
+        return f"kept are the weights of epoch {self.epoch + 1}, the best so far; a lower learning_rate may help"
+
     def apply(self, model: keras.Model) -> None:
-        """Give the model the best weights."""
+        """Give the model the best weights, and warn of a loss that has risen again, not by overfitting."""
         model.set_weights(self.weights)
+        losses = [self.score({f"val_{name}": value for name, value in logs.items()}) for logs in self.history]
+        if losses[-1] - losses[self.epoch] > 0.1 * (losses[0] - losses[self.epoch]):
+            say(f"warning: {model.name}: the loss on training images rose again; {self._kept()}")
 
 
 class WarmUp(keras.callbacks.Callback):
