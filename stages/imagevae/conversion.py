@@ -35,6 +35,7 @@ from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
 SHOWN = 64  # images on the contact sheet, at most
+TOGETHER = 4  # images that a thread converts before it hands them over, which takes time as well
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
 T = TypeVar("T")
@@ -303,7 +304,10 @@ def convert_items(items: list[Item], recipe: Recipe, previous: Previous, threads
     """Convert images in threads, and give the results in the order of the images."""
     cv2.setNumThreads(1)  # the images are what is done in parallel
     with ThreadPoolExecutor(threads) as pool:
-        yield from in_order(pool, partial(convert_item, recipe=recipe, previous=previous), items, ahead=4 * threads)
+        work = partial(convert_some, recipe=recipe, previous=previous)
+        groups = (items[start : start + TOGETHER] for start in range(0, len(items), TOGETHER))
+        for results in in_order(pool, work, groups, ahead=2 * threads):
+            yield from results
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
@@ -319,6 +323,10 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
     finally:
         for future in begun:
             future.cancel()
+
+
+def convert_some(items: list[Item], recipe: Recipe, previous: Previous) -> list[Result]:
+    return [convert_item(item, recipe, previous) for item in items]
 
 
 def convert_item(item: Item, recipe: Recipe, previous: Previous) -> Result:

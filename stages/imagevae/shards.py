@@ -37,7 +37,9 @@ class TarShard:
         """Append a file, and tell where in the archive its content starts."""
         info = tarfile.TarInfo(name)
         info.size = len(content)
-        self.file.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        plain = name.isascii() and len(name) <= tarfile.LENGTH_NAME  # for which both formats give the same bytes
+        header = info.tobuf(tarfile.USTAR_FORMAT if plain else tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        self.file.write(header)
         start = self.file.tell()
         self.file.write(content)
         self._fill(tarfile.BLOCKSIZE)

@@ -50,9 +50,9 @@ class File:
     name: str
 
     def __call__(self) -> bytes:
-        file = self.folder / self.name
-        _check_bytes(file.stat().st_size)
-        return file.read_bytes()
+        with open(os.path.join(self.folder, self.name), "rb") as file:
+            _check_bytes(os.fstat(file.fileno()).st_size)
+            return file.read()
 
 
 @dataclass(slots=True)

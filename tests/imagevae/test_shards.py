@@ -38,6 +38,16 @@ def test_a_tar_shard_is_a_tar_whose_places_are_right(members: list[bytes]):
         assert all(member.mtime == member.uid == 0 and not member.uname for member in tar)
 
 
+@given(name=st.text(st.sampled_from("ab/.ü\n\udc80"), min_size=1, max_size=130))
+def test_headers_of_tar_shards_are_those_of_the_pax_format(name: str):
+    file, info = io.BytesIO(), tarfile.TarInfo(name)
+    TarShard(file).add(name, b"123")
+    info.size = 3
+    header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    assert file.getvalue()[: len(header)] == header
+    assert file.getvalue()[len(header) :][:3] == b"123"
+
+
 @given(count=st.integers(0, 20), size=st.integers(1, 9))
 def test_an_array_shard_is_an_array_whose_places_are_right(count: int, size: int):
     images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
