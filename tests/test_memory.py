@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
+from imagevae.manifest import MANIFEST, Head, Row, format_head, format_row
 from imagevae.shards import ArrayShard, shard_count, shard_of
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def write_shards(folder: Path, count: int) -> Path:
                 start = array.add(names[number], images[number].tobytes())
                 rows.append(Row(names[number], "0" * 32, 9, 9, "0" * 32, file.name, row, start, images[number].nbytes))
             array.close()
-    write_manifest(folder / MANIFEST, Manifest({}, {}, sorted(rows)))
+    (folder / MANIFEST).write_bytes(b"".join([format_head(Head({}, {}, {}, {})), *map(format_row, rows)]))
     return folder
 
 

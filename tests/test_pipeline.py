@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Project, tree, write_images
 from imagevae.dataset import read_squares
-from imagevae.manifest import read_manifest
+from imagevae.manifest import read_rows
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_pictures_in_a_folder_of_their_own_are_used_and_the_demo_images_are_not_
     write_images(project.folder / "data" / "my pictures" / "sub folder", 12, size=24)
     project.change_params({"images": "data/my pictures", "sample": {"count": 3}})
     assert stages_run(project.dvc("repro")) == ALL[1:]
-    rows = read_manifest(project.folder / "data" / "resized" / "manifest.jsonl").rows
+    rows = list(read_rows(project.folder / "data" / "resized" / "manifest.jsonl"))
     assert [row.name for row in rows] == [f"sub folder/{number:04}.png" for number in range(12)]
     assert not (project.folder / "data" / "robots").exists()
     write_images(project.folder / "data" / "my pictures" / "another", 3, size=24, seed=1)

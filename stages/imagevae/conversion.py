@@ -4,13 +4,15 @@ import ctypes
 import errno
 import os
 import sys
+from array import array
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import md5
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,12 +27,12 @@ from imagevae.contact_sheet import GREY, TILE, contact_sheet, evenly_spaced
 from imagevae.errors import BadInput
 from imagevae.images import decode, encode_png, flatten, quiet_decoders
 from imagevae.loaded_code import code_digest
-from imagevae.manifest import MANIFEST, Manifest, Row, write_manifest
+from imagevae.manifest import MANIFEST, Head, Members, Row, draft, format_row
 from imagevae.output import new_folder, write_file
 from imagevae.plain import file_name
-from imagevae.reuse import Previous, copy_whole, find_previous, known_digests
+from imagevae.reuse import Previous, Reusable, copy_whole, find_previous, known_digests
 from imagevae.shards import ArrayShard, TarShard, shard_count, shard_of
-from imagevae.sources import Item, Listing, list_source, read_part, state
+from imagevae.sources import Item, Items, Listing, list_source, read_part, state
 from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
@@ -38,6 +40,7 @@ SHOWN = 64  # images on the contact sheet, at most
 TOGETHER = 4  # images that a thread converts before it hands them over, which takes time as well
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
+Plan = dict[str, array]  # by the files of the shards, the numbers of their images
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -81,10 +84,10 @@ class Result:
 
 @dataclass
 class Written:
-    """What was written, or a choice of it: a file, the start and the size there; and what was rejected, why."""
+    """What was written: some of it, as files with the start and the size there; and what was rejected, why."""
 
-    places: list[tuple[str, int, int]] = field(default_factory=list)
-    rejected: dict[str, str] = field(default_factory=dict)
+    shown: list[tuple[str, int, int]]
+    rejected: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,22 @@ class ShardWork:
     file: Path
     items: list[Item]
     recipe: Recipe
-    previous: Previous
+    previous: Reusable
 
 
 @dataclass
 class Shard:
-    """What a shard holds, and by their names the images that were rejected, each with its digest and the reason."""
+    """What a shard holds.
+
+    Attributes:
+        rows: its images.
+        rejected: by their names the images that were rejected, each with its digest and the reason.
+        members: digest of all of them, see `Members`.
+    """
 
     rows: list[Row] = field(default_factory=list)
     rejected: dict[str, tuple[str, str]] = field(default_factory=dict)
+    members: str = ""
 
 
 def convert_source(
@@ -164,12 +174,12 @@ def refuse_nested(source: Path, output: Path) -> None:
 
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
     """Write each result as a file at the place of its image."""
-    written = Written(rejected=dict(listing.rejected))
+    names, rejected = [], dict(listing.rejected)
     with tqdm(total=len(listing.items), unit="image", disable=None) as bar:
-        for result in convert_items(listing.items, recipe, Previous(), cores()):
+        for result in convert_items(listing.items, recipe, Reusable(), cores()):
             bar.update()
             if result.reason:
-                written.rejected[result.name] = result.reason
+                rejected[result.name] = result.reason
                 continue
             name = file_name(result.name, result.content)
             try:
@@ -178,83 +188,108 @@ def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
             except OSError as error:
                 if error.errno not in UNFIT_NAME:
                     raise
-                written.rejected[result.name] = f"no file of its name can be written ({error.strerror}); use shards"
+                rejected[result.name] = f"no file of its name can be written ({error.strerror}); use shards"
                 continue
-            written.places.append((name, 0, len(result.content)))
-    return written
+            names.append(name)
+    return Written([(names[pick], 0, -1) for pick in evenly_spaced(len(names), SHOWN)], rejected)
 
 
 def write_shards(listing: Listing, source: Path, output: Path, folder: Path, recipe: Recipe, scheduler: str) -> Written:
     """Write shards and a manifest; take from the last run what would be the same."""
     code = md5(" ".join([code_digest(), *LIBRARIES]).encode()).hexdigest()
     facts = {**recipe.parameters, "code": code}
-    previous = find_previous(output, facts)
-    unknown = [item.name for item in listing.items if not item.digest]
-    digests = known_digests(source, unknown) if previous.images and unknown and source.is_dir() else {}
-    for item in listing.items if digests else []:
-        item.digest = digests.get(item.name)
-    shards = plan_shards(listing.items, "npy" if recipe.square else "tar")
-    copied = copy_same(shards, previous, folder)
-    work = [
-        ShardWork(folder / name, members, recipe, previous.of(item.digest for item in members))
-        for name, members in shards.items()
-        if name not in copied
-    ]
-    rows = [row for name in copied for row in previous.shards[name]]
+    items, previous = listing.items, find_previous(output, facts)
+    if previous.head.shards and source.is_dir():
+        learn_digests(items, source)
+    shards = plan_shards(items.names, "npy" if recipe.square else "tar")
+    copied = copy_same(shards, items, previous, folder)
     rejected = {name: ("", reason) for name, reason in listing.rejected.items()}
-    for shard in make_shards(work, scheduler):
-        rows += shard.rows
-        rejected |= shard.rejected
-    rows.sort(key=lambda row: row.name)
-    write_manifest(folder / MANIFEST, Manifest(facts, dict(sorted(rejected.items())), rows, listing.left_aside))
-    shown = [rows[pick] for pick in evenly_spaced(len(rows), SHOWN)]
-    places = [(row.file, row.start, row.size) for row in shown]
-    return Written(places, {name: reason for name, (_, reason) in rejected.items()})
+    with draft(folder / MANIFEST) as rows:
+        for name, section, lines in previous.sections(copied):
+            rows.add(name, section.members, lines)
+            names = {items.names[number] for number in shards[name]}
+            rejected |= {name: why for name, why in previous.head.rejected.items() if name in names}
+        changed = {name: members for name, members in shards.items() if name not in copied}
+        for name, shard in make_shards(changed, items, folder, recipe, previous, scheduler):
+            rows.add(name, shard.members, b"".join(map(format_row, shard.rows)))
+            rejected |= shard.rejected
+        images = [name for name in items.names if name not in rejected]
+        counts = {"images": len(images), "rejected": len(rejected), "left_aside": listing.left_aside}
+        rows.finish(Head(facts, counts, dict(sorted(rejected.items())), {name: rows.sections[name] for name in shards}))
+        files, shown = list(shards), [images[pick] for pick in evenly_spaced(len(images), SHOWN)]
+        places = [rows.find(files[shard_of(name, len(files))], name) for name in shown]
+    return Written(
+        [(row.file, row.start, row.size) for row in places], {name: reason for name, (_, reason) in rejected.items()}
+    )
 
 
-def copy_same(shards: dict[str, list[Item]], previous: Previous, folder: Path) -> set[str]:
+def learn_digests(items: Items, source: Path) -> None:
+    """Ask DVC for the digests of the images' bytes that are not known yet."""
+    unknown = [number for number, item in enumerate(items) if not item.digest]
+    if unknown:
+        for number, digest in zip(unknown, known_digests(source, [items.names[one] for one in unknown]), strict=False):
+            if digest:
+                items.know(number, digest)
+
+
+def copy_same(shards: Plan, items: Items, previous: Previous, folder: Path) -> set[str]:
     """Copy from DVC's cache the shards whose images are those of the last run, and give their names."""
-    same = [
-        name
-        for name, members in shards.items()
-        if name in previous.shards
-        and [(row.name, row.source) for row in previous.shards[name]] == [(item.name, item.digest) for item in members]
-    ]
+    sections = previous.head.shards
+
+    def is_same(name: str) -> bool:
+        members = Members()
+        for item in (items[number] for number in shards[name]):
+            if not item.digest:
+                return False
+            members.add(item.name, item.digest)
+        return members.hexdigest() == sections[name].members
+
+    same = [name for name in shards if name in sections and is_same(name)]
     with ThreadPoolExecutor(cores()) as pool:
         whole = pool.map(lambda name: copy_whole(previous.files[name], folder / name), same)
         return {name for name, copied in zip(same, whole, strict=True) if copied}
 
 
-def make_shards(work: list[ShardWork], scheduler: str) -> Iterator[Shard]:
-    """Make the shards that are left to make: on a cluster in any order, or here, one by one, each in threads."""
-    with tqdm(total=sum(len(one.items) for one in work), unit="image", disable=None) as bar:
+def make_shards(
+    shards: Plan, items: Items, folder: Path, recipe: Recipe, previous: Previous, scheduler: str
+) -> Iterator[tuple[str, Shard]]:
+    """Make shards: on a cluster in any order, or here, one by one, each in threads."""
+    count = sum(map(len, shards.values()))
+    digests = {items[number].digest for numbers in shards.values() for number in numbers if previous.head.shards}
+    reusable = previous.images(digests)
+    work = (
+        ShardWork(folder / name, members, recipe, reusable.of({item.digest for item in members}))
+        for name, members in ((name, [items[number] for number in numbers]) for name, numbers in shards.items())
+    )
+    with tqdm(total=count, unit="image", disable=None) as bar:
         if not scheduler:
             for one in work:
-                yield write_shard(one, cores(), bar.update)
+                yield one.file.name, write_shard(one, cores(), bar.update)
             return
-        for one, shard in on_cluster(scheduler, partial(write_same_shard, loaded()), work):
+        for one, shard in on_cluster(scheduler, partial(write_same_shard, loaded()), list(work)):
             bar.update(len(one.items))
-            yield shard
+            yield one.file.name, shard
 
 
-def plan_shards(items: list[Item], kind: str) -> dict[str, list[Item]]:
-    """The files of the shards, each with its images in the order of their names."""
-    count = shard_count(len(items))
-    shards: dict[str, list[Item]] = {f"{number:05}-of-{count:05}.{kind}": [] for number in range(count)}
+def plan_shards(names: Sequence[str], kind: str) -> Plan:
+    """The files of the shards, each with the numbers of its images, in their order."""
+    count = shard_count(len(names))
+    shards = {f"{number:05}-of-{count:05}.{kind}": array("q") for number in range(count)}
     members = list(shards.values())
-    for item in items:
-        members[shard_of(item.name, count)].append(item)
+    for number, name in enumerate(names):
+        members[shard_of(name, count)].append(number)
     return shards
 
 
 def write_shard(work: ShardWork, threads: int = 1, progress: Callable[[], object] = lambda: None) -> Shard:
     """Make a shard, in the same bytes wherever and by however many threads it is made."""
-    square, done = work.recipe.square, Shard()
+    square, done, members = work.recipe.square, Shard(), Members()
     results = convert_items(work.items, work.recipe, work.previous, threads)
     with work.file.open("wb") as opened, closing(results):
         file = ArrayShard(opened, square) if square else TarShard(opened)
         for result in results:
             progress()
+            members.add(result.name, result.source)
             if result.reason:
                 done.rejected[result.name] = (result.source, result.reason)
                 continue
@@ -263,6 +298,7 @@ def write_shard(work: ShardWork, threads: int = 1, progress: Callable[[], object
             image = result.name, result.source, *result.size, result.digest
             done.rows.append(Row(*image, work.file.name, len(done.rows), start, size))
         file.close()
+    done.members = members.hexdigest()
     return done
 
 
@@ -300,12 +336,15 @@ def write_same_shard(wanted: tuple[str, ...], work: ShardWork) -> Shard:
     return write_shard(work)
 
 
-def convert_items(items: list[Item], recipe: Recipe, previous: Previous, threads: int) -> Generator[Result, None, None]:
+def convert_items(
+    items: Sequence[Item], recipe: Recipe, previous: Reusable, threads: int
+) -> Generator[Result, None, None]:
     """Convert images in threads, and give the results in the order of the images."""
     cv2.setNumThreads(1)  # the images are what is done in parallel
     with ThreadPoolExecutor(threads) as pool:
         work = partial(convert_some, recipe=recipe, previous=previous)
-        groups = (items[start : start + TOGETHER] for start in range(0, len(items), TOGETHER))
+        stream = iter(items)
+        groups = iter(lambda: list(islice(stream, TOGETHER)), [])
         for results in in_order(pool, work, groups, ahead=2 * threads):
             yield from results
 
@@ -325,11 +364,11 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T
             future.cancel()
 
 
-def convert_some(items: list[Item], recipe: Recipe, previous: Previous) -> list[Result]:
+def convert_some(items: Sequence[Item], recipe: Recipe, previous: Reusable) -> list[Result]:
     return [convert_item(item, recipe, previous) for item in items]
 
 
-def convert_item(item: Item, recipe: Recipe, previous: Previous) -> Result:
+def convert_item(item: Item, recipe: Recipe, previous: Reusable) -> Result:
     """Take one image's result from the last run, or make it."""
     if item.digest and (reused := reuse(item.name, item.digest, previous)):
         return reused
@@ -352,7 +391,7 @@ def convert_item(item: Item, recipe: Recipe, previous: Previous) -> Result:
     return Result(item.name, digest, size, content, digest if content is data else md5(content).hexdigest())
 
 
-def reuse(name: str, digest: str, previous: Previous) -> Result | None:
+def reuse(name: str, digest: str, previous: Reusable) -> Result | None:
     """The result of an image of that digest in the last run, if it is still there and whole."""
     if digest in previous.rejected:
         return Result(name, digest, reason=previous.rejected[digest])
@@ -392,8 +431,8 @@ def report(listing: Listing, rejected: dict[str, str], max_rejected: float, sour
 def read_tiles(folder: Path, written: Written, square: int | None) -> list[Pixels]:
     """A choice of the results; one that was taken over as it was, and can't be decoded, is left out."""
 
-    def read(pick: int) -> Pixels | None:
-        file, start, size = written.places[pick]
+    def read(place: tuple[str, int, int]) -> Pixels | None:
+        file, start, size = place
         content = read_part(folder / file, start, size)
         if square:
             return np.frombuffer(content, np.uint8).reshape(square, square, 3)
@@ -403,5 +442,4 @@ def read_tiles(folder: Path, written: Written, square: int | None) -> list[Pixel
             return None
 
     with ThreadPoolExecutor(cores()) as pool:
-        tiles = pool.map(read, evenly_spaced(len(written.places), SHOWN))
-        return [tile for tile in tiles if tile is not None]
+        return [tile for tile in pool.map(read, written.shown) if tile is not None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imagevae.errors import BadInput
 from imagevae.images import decode, flatten, quiet_decoders
 from imagevae.manifest import MANIFEST, read_rows
-from imagevae.sources import Item, list_source
+from imagevae.sources import Items, list_source
 from imagevae.split import is_held_out
 
 
@@ -78,7 +78,7 @@ def read_squares(folder: Path) -> Images:
         return _read_files(folder, listing.items)
 
 
-def _read_files(folder: Path, items: list[Item]) -> Images:
+def _read_files(folder: Path, items: Items) -> Images:
     images: NDArray[np.uint8] | None = None
     for place, item in enumerate(items):
         try:
@@ -99,7 +99,7 @@ def _read_files(folder: Path, items: list[Item]) -> Images:
         images[place] = image
     if images is None:
         raise BadInput(f"{folder}: no image in it")
-    return in_memory(images, [item.name for item in items])
+    return in_memory(images, items.names)
 
 
 def in_memory(pictures: NDArray[np.uint8], names: Sequence[str]) -> Images:
@@ -145,7 +145,8 @@ def _map_shards(folder: Path) -> Images:
         raise BadInput(f"{folder}: not shards of arrays, as stages/resize.py makes, or damaged ({error})") from None
     if not whole:
         raise BadInput(f"{folder}: no images, or shards that do not fit {MANIFEST}; run stages/resize.py again")
-    return Images(shards, places, np.array(names, object))
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return Images(shards, places[order], np.array(names, object)[order])
 
 
 def split(images: Images, share: float, folder: Path) -> tuple[Images, Images]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from math import isqrt
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from tqdm import tqdm
 
 from imagevae.errors import BadInput
 from imagevae.images import RGB, decode, flatten
-from imagevae.manifest import MANIFEST, read_manifest
-from imagevae.sources import Item, list_source
+from imagevae.manifest import MANIFEST, read_rows
+from imagevae.sources import Item, Items, list_source
 from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
@@ -41,7 +42,7 @@ def read_square(file: Path, form: Form) -> Pixels:
         BadInput: it is no image, or a damaged one.
         OSError: it can't be read.
     """
-    return _read(Item(file.name, file.read_bytes), decode, form, file.parent)
+    return _read(Item(file.name, lambda *_: file.read_bytes()), decode, form, file.parent)
 
 
 def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
@@ -57,13 +58,13 @@ def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
     for name, reason in sorted(listing.rejected.items()):
         raise BadInput(f"{source / name}: {reason}")
     decode_item = _decode_array if _holds_arrays(source) else decode
-    return [item.name for item in listing.items], _squares(listing.items, decode_item, form, source)
+    return listing.items.names, _squares(listing.items, decode_item, form, source)
 
 
-def _squares(items: list[Item], decode_item: Decode, form: Form, source: Path) -> Iterator[Pixels]:
+def _squares(items: Items, decode_item: Decode, form: Form, source: Path) -> Iterator[Pixels]:
     with ThreadPoolExecutor() as pool, tqdm(total=len(items), desc=str(source), unit="image", disable=None) as bar:
-        for start in range(0, len(items), AHEAD):
-            part = items[start : start + AHEAD]
+        stream = iter(items)
+        while part := list(islice(stream, AHEAD)):
             yield from pool.map(lambda item: _read(item, decode_item, form, source), part)
             bar.update(len(part))
 
@@ -77,7 +78,7 @@ def _read(item: Item, decode_item: Decode, form: Form, source: Path) -> Pixels:
 
 def _holds_arrays(source: Path) -> bool:
     manifest = source / MANIFEST
-    return manifest.is_file() and any(row.file.endswith(".npy") for row in read_manifest(manifest).rows)
+    return manifest.is_file() and any(row.file.endswith(".npy") for row in read_rows(manifest))
 
 
 def _decode_array(data: bytes) -> Pixels:

@@ -1,11 +1,13 @@
 """The list of what an image stage wrote: for each image where it came from and where it is now."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import md5
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from imagevae.errors import BadInput
 
@@ -37,46 +39,104 @@ class Row(NamedTuple):
     size: int
 
 
+class Section(NamedTuple):
+    """The rows of one shard in a manifest.
+
+    Attributes:
+        members: MD5 of the names and digests of all images that fell to the shard, see `Members`.
+        size: how many bytes the rows take.
+    """
+
+    members: str
+    size: int
+
+
 @dataclass(frozen=True)
-class Manifest:
-    """All images of a folder of shards, in the order of their names.
+class Head:
+    """What a manifest says before the images come.
 
     Attributes:
         recipe: what the results depend on besides the source images: parameters, and a digest of the code.
+        counts: how many images there are, how many were rejected, and how many files and folders of the source are no
+            images by their names (`images`, `rejected`, `left_aside`); as far as they were known in time.
         rejected: names of images that could not be used, each with the digest of its bytes and the reason.
-        rows: the images.
-        left_aside: how many files and folders of the source are no images by their names.
+        shards: by the names of the files, in the order in which their rows follow; as far as that was known in time.
     """
 
     recipe: dict[str, object]
+    counts: dict[str, int]
     rejected: dict[str, tuple[str, str]]
-    rows: list[Row]
-    left_aside: int = 0
+    shards: dict[str, Section]
 
 
-def write_manifest(file: Path, manifest: Manifest) -> None:
-    """Write lines of JSON: recipe, counts, rejected images and columns first, then a list for each image."""
-    counts = {
-        "images": len(manifest.rows),
-        "rejected": len(manifest.rejected),
-        "left_aside": manifest.left_aside,
-    }
-    with file.open("w") as opened:
-        opened.write(format_head(manifest.recipe, manifest.rejected, counts))
-        opened.writelines(map(format_row, manifest.rows))
+def format_head(head: Head) -> bytes:
+    """The first line of JSON; a line for each image follows it, shard by shard and in the order of a shard's rows."""
+    return f"{json.dumps({**asdict(head), 'columns': Row._fields})}\n".encode()
 
 
-def format_head(recipe: dict[str, object], rejected: dict[str, tuple[str, str]], counts: dict[str, int]) -> str:
-    """The first line; counts are those that are known before the rows are."""
-    return json.dumps({"recipe": recipe, "counts": counts, "rejected": rejected, "columns": Row._fields}) + "\n"
+def format_row(row: Row) -> bytes:
+    return f"{json.dumps(row)}\n".encode()
 
 
-def format_row(row: Row) -> str:
-    return json.dumps(row) + "\n"
+class Draft:
+    """The rows of a manifest as the shards come, in any order, in a file beside it.
+
+    Attributes:
+        sections: by the names of the shards.
+    """
+
+    def __init__(self, file: Path, rows: BinaryIO):
+        self.sections: dict[str, Section] = {}
+        self._file, self._rows, self._places = file, rows, dict[str, int]()
+
+    def add(self, shard: str, members: str, rows: bytes) -> None:
+        """Add the rows of a shard, see `format_row` and `Members`."""
+        self._places[shard] = self._rows.tell()
+        self._rows.write(rows)
+        self.sections[shard] = Section(members, len(rows))
+
+    def rows(self, shard: str) -> bytes:
+        self._rows.seek(self._places[shard])
+        rows = self._rows.read(self.sections[shard].size)
+        self._rows.seek(0, os.SEEK_END)
+        return rows
+
+    def find(self, shard: str, name: str) -> Row:
+        """The row of an image."""
+        start = f"[{json.dumps(name)}, ".encode()
+        return next(parse_row(line) for line in self.rows(shard).splitlines() if line.startswith(start))
+
+    def finish(self, head: Head) -> None:
+        """Write the manifest: the head, then the rows in the order of its shards."""
+        with self._file.open("wb") as opened:
+            opened.write(format_head(head))
+            opened.writelines(map(self.rows, head.shards))
 
 
-def read_manifest(file: Path) -> Manifest:
-    """Read what `write_manifest` wrote.
+@contextmanager
+def draft(file: Path) -> Iterator[Draft]:
+    """A draft of the manifest `file`, gone in the end."""
+    partial = file.with_name("rows.partial")
+    with partial.open("w+b") as rows:
+        yield Draft(file, rows)
+    partial.unlink()
+
+
+class Members:
+    """The digest of a section's images, by their names and the digests of their bytes, in the order of their names."""
+
+    def __init__(self) -> None:
+        self._digest = md5()
+
+    def add(self, name: str, source: str) -> None:
+        self._digest.update(f"{name}\0{source}\0".encode(errors="surrogateescape"))
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def read_head(file: Path) -> Head:
+    """Read what a manifest says before the images come.
 
     Raises:
         BadInput: the file is damaged.
@@ -84,8 +144,22 @@ def read_manifest(file: Path) -> Manifest:
     """
     with _readable(file), file.open(encoding="utf-8") as lines:
         head = json.loads(lines.readline())
-        rejected = {name: tuple(entry) for name, entry in head["rejected"].items()}
-        return Manifest(head["recipe"], rejected, list(read_rows(file)), head["counts"].get("left_aside", 0))
+        rejected = {name: (digest, reason) for name, (digest, reason) in head["rejected"].items()}
+        return Head(
+            head["recipe"], head["counts"], rejected, {name: Section(*of) for name, of in head["shards"].items()}
+        )
+
+
+def read_sections(file: Path, head: Head) -> Iterator[tuple[str, bytes]]:
+    """The rows of each shard as they stand in a manifest, with the name of the shard.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with file.open("rb") as opened:
+        opened.readline()
+        for name, section in head.shards.items():
+            yield name, opened.read(section.size)
 
 
 def read_rows(file: Path) -> Iterator[Row]:
@@ -98,7 +172,11 @@ def read_rows(file: Path) -> Iterator[Row]:
     with _readable(file), file.open(encoding="utf-8") as lines:
         lines.readline()
         for line in lines:
-            yield Row(*json.loads(line))
+            yield parse_row(line)
+
+
+def parse_row(line: str | bytes) -> Row:
+    return Row(*json.loads(line))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from statistics import median_low
 from typing import Any
 
 from imagevae.errors import BadInput
-from imagevae.manifest import MANIFEST, Manifest, read_manifest
+from imagevae.manifest import MANIFEST, Head, read_head, read_rows
 
 Curves = dict[str, dict[str, list[tuple[float, float]]]]
 
@@ -79,11 +79,11 @@ def read_record(
         BadInput: a damaged manifest, or no curves in their folder.
         OSError: a file can't be read.
     """
-    manifests = {name: _manifest(folder / MANIFEST) for name, folder in (("resize", images), ("sample", samples))}
-    first = read_manifest(originals) if originals else None
+    heads = {name: _head(folder / MANIFEST) for name, folder in (("resize", images), ("sample", samples))}
+    first = read_head(originals) if originals else None
     training = settings.get("training") or {}
     model = {name: value for name, value in settings.items() if name != "training"}
-    made = {name: _recipe(manifest) for name, manifest in manifests.items()}
+    made = {name: _recipe(head) for name, head in heads.items()}
     parameters = {
         "rgba2rgb": _recipe(first),
         "resize": made["resize"],
@@ -95,7 +95,7 @@ def read_record(
     return Record(
         settings["size"],
         json.loads(metrics.read_text()),
-        _data(counts, [manifest for manifest in (first, manifests["resize"]) if manifest]),
+        _data(counts, originals or images / MANIFEST, [head for head in (first, heads["resize"]) if head]),
         {name: section for name, section in parameters.items() if section},
         read_curves(curves) if curves else {},
         [unit for folder in folders for unit in _units(folder / "kl_per_unit.tsv")],
@@ -103,20 +103,19 @@ def read_record(
     )
 
 
-def _manifest(file: Path) -> Manifest | None:
-    return read_manifest(file) if file.is_file() else None
+def _head(file: Path) -> Head | None:
+    return read_head(file) if file.is_file() else None
 
 
-def _recipe(manifest: Manifest | None) -> dict[str, object]:
-    recipe = manifest.recipe if manifest else {}
+def _recipe(head: Head | None) -> dict[str, object]:
+    recipe = head.recipe if head else {}
     return {name: value for name, value in recipe.items() if name != "code"}
 
 
-def _data(counts: Mapping[str, int], manifests: list[Manifest]) -> Data:
-    rows = manifests[0].rows if manifests else []
-    sides = [sorted(row.width for row in rows), sorted(row.height for row in rows)]
-    sizes = tuple(zip(*((side[0], median_low(side), side[-1]) for side in sides), strict=True)) if rows else None
-    rejected = {name: reason for manifest in manifests for name, (_, reason) in manifest.rejected.items()}
+def _data(counts: Mapping[str, int], manifest: Path, heads: list[Head]) -> Data:
+    sides = list(zip(*((row.width, row.height) for row in read_rows(manifest)), strict=True)) if heads else []
+    sizes = tuple((of(sides[0]), of(sides[1])) for of in (min, median_low, max)) if sides else None
+    rejected = {name: reason for head in heads for name, (_, reason) in head.rejected.items()}
     return Data(dict(counts), sizes, dict(sorted(rejected.items())))
 
 

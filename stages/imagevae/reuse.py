@@ -6,66 +6,80 @@ nothing to reuse and the stage does its full work.
 
 import json
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import md5
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import yaml
 
 from imagevae.errors import BadInput
-from imagevae.manifest import MANIFEST, Manifest, Row, read_manifest
+from imagevae.manifest import MANIFEST, Head, Row, Section, read_head, read_rows, read_sections
+
+SOME = 4096  # files asked for at once
 
 
-@dataclass
+@dataclass(frozen=True)
 class Previous:
     """The last version of an output, as far as it was made by the same recipe.
 
     Attributes:
         files: where DVC's cache keeps the output's files, by their names.
-        images: by the digest of the source image, what became of it.
-        shards: by the file's name, its rows in their order.
+        head: of its manifest; without shards where there is nothing to reuse.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    head: Head = field(default_factory=lambda: Head({}, {}, {}, {}))
+
+    def sections(self, names: Collection[str]) -> Iterator[tuple[str, Section, bytes]]:
+        """Some shards: the name, the section and the rows as they stand in the manifest."""
+        for name, lines in read_sections(self.files[MANIFEST], self.head) if names else ():
+            if name in names:
+                yield name, self.head.shards[name], lines
+
+    def images(self, digests: Collection[str]) -> "Reusable":
+        """What became of source images of these digests; of all where one of them is empty, which is of any."""
+        if not self.head.shards or not digests:
+            return Reusable()
+        found = {row.source: row for row in read_rows(self.files[MANIFEST]) if "" in digests or row.source in digests}
+        rejected = {digest: reason for digest, reason in self.head.rejected.values() if digest}
+        return Reusable(self.files, found, rejected)
+
+
+@dataclass(frozen=True)
+class Reusable:
+    """What became of images in the last run.
+
+    Attributes:
+        files: where the files are, by their names.
+        images: by the digest of the source image, its row.
         rejected: by the digest of the source image, why it was not used.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     images: dict[str, Row] = field(default_factory=dict)
-    shards: dict[str, list[Row]] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
 
-    def of(self, digests: Iterable[str | None]) -> "Previous":
-        """What concerns source images of these digests; everything where one of them is not known yet."""
-        wanted = {digest or "" for digest in digests}
-        if "" in wanted:
+    def of(self, digests: Collection[str]) -> "Reusable":
+        """What concerns source images of these digests; everything where one of them is empty."""
+        if "" in digests:
             return self
-        images = {digest: self.images[digest] for digest in wanted & self.images.keys()}
-        rejected = {digest: self.rejected[digest] for digest in wanted & self.rejected.keys()}
-        return Previous({row.file: self.files[row.file] for row in images.values()}, images, {}, rejected)
+        images = {digest: self.images[digest] for digest in digests if digest in self.images}
+        rejected = {digest: self.rejected[digest] for digest in digests if digest in self.rejected}
+        return Reusable({row.file: self.files[row.file] for row in images.values()}, images, rejected)
 
 
 def find_previous(output: Path, recipe: dict[str, object]) -> Previous:
     """What the last run of the running DVC stage wrote to `output`, if by the same recipe; else nothing."""
     try:
         files = _cached_files(output)
-        manifest = read_manifest(files[MANIFEST])
+        head = read_head(files[MANIFEST]) if _is_whole(files[MANIFEST]) else Head({}, {}, {}, {})
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError, BadInput):
         return Previous()
-    if manifest.recipe != recipe:
-        return Previous()
-    return _index(files, manifest)
-
-
-def _index(files: dict[str, Path], manifest: Manifest) -> Previous:
-    previous = Previous(files)
-    sizes = {name: file.stat().st_size for name, file in files.items() if file.is_file()}
-    for row in manifest.rows:
-        if row.start + row.size <= sizes.get(row.file, 0):
-            previous.images[row.source] = row
-            previous.shards.setdefault(row.file, []).append(row)
-    for rows in previous.shards.values():
-        rows.sort(key=lambda row: row.row)
-    previous.rejected = dict(manifest.rejected.values())
-    return previous
+    return Previous(files, head) if head.recipe == recipe else Previous()
 
 
 def _cached_files(output: Path) -> dict[str, Path]:
@@ -98,30 +112,58 @@ def _cache(root: Path) -> Path:
 
 def copy_whole(cached: Path, file: Path) -> bool:
     """Copy a file of DVC's cache, and tell whether it is whole: there it is named by the MD5 of its content."""
-    digest = md5()
     try:
         with cached.open("rb") as source, file.open("wb") as target:
-            while block := source.read(2**20):
-                digest.update(block)
-                target.write(block)
+            return _digest(source, target.write) == cached.parent.name + cached.name
     except FileNotFoundError:
         return False
-    return digest.hexdigest() == cached.parent.name + cached.name
 
 
-def known_digests(folder: Path, names: list[str]) -> dict[str, str]:
-    """MD5 of some files of a folder, as DVC determined them when it started the stage, of those that did not change.
+def _is_whole(cached: Path) -> bool:
+    with cached.open("rb") as source:
+        return _digest(source) == cached.parent.name + cached.name
 
-    DVC remembers them by time, size and inode, so this reads no file. Empty outside DVC.
+
+def _digest(source: BinaryIO, also: Callable[[bytes], object] = lambda block: None) -> str:
+    digest = md5()
+    while block := source.read(2**20):
+        digest.update(block)
+        also(block)
+    return digest.hexdigest()
+
+
+def known_digests(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    """MD5 of files of a folder, as DVC determined them when it started the stage; nothing of those that it does not
+    know, or that changed since.
+
+    DVC remembers them by time, size and inode, so this reads no file.
 
     Args:
         names: paths of the files inside the folder, with forward slashes.
+
+    Returns:
+        in the order of the names; empty outside of DVC.
     """
     if "DVC_ROOT" not in os.environ:
-        return {}
+        return
     from dvc.repo import Repo
 
-    paths = {os.path.join(os.path.abspath(folder), *name.split("/")): name for name in names}
+    root = os.path.abspath(folder)
     with Repo(os.environ["DVC_ROOT"]) as repo:
-        known = repo.cache.local.state.get_many(paths, repo.fs, {})
-        return {paths[path]: digest.value for path, _, digest in known if digest and digest.name == "md5"}
+        state = repo.cache.local.state
+        for start in range(0, len(names), SOME):
+            paths = [os.path.join(root, *name.split("/")) for name in names[start : start + SOME]]
+            found = state.get_many(paths, repo.fs, _facts(paths))
+            known = {path: digest.value for path, _, digest in found if digest and digest.name == "md5"}
+            yield from (known.get(path, "") for path in paths)
+
+
+def _facts(paths: list[str]) -> dict[str, dict[str, Any]]:
+    """What DVC asks of each file; of links it asks itself."""
+    facts = {}
+    for path in paths:
+        with suppress(OSError):
+            found = os.lstat(path)
+            if stat.S_ISREG(found.st_mode):
+                facts[path] = {"type": "file", "size": found.st_size, "ino": found.st_ino, "mtime": found.st_mtime}
+    return facts

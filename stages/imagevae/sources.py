@@ -6,11 +6,12 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
+from struct import Struct
 from threading import Lock
 from typing import BinaryIO
 
@@ -27,44 +28,74 @@ MAX_BYTES = 2**30  # of one image file; an image of images.MAX_PIXELS takes that
 LEADS_OUT = "its name leads out of the archive"
 
 
-@dataclass(slots=True)  # here and below, for there are many of them
+Read = Callable[[str, int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image file of a source.
 
     Attributes:
         name: its path inside the source, with forward slashes; no two items share one.
-        read: gives its bytes; raises OSError or BadInput where they can't be read.
-        digest: MD5 of its bytes in hexadecimal, where it is known without reading them.
+        reader: gives its bytes from its name, and from where they are and how many: what these two count, if anything,
+            is the reader's affair.
+        start, size: for the reader.
+        digest: MD5 of its bytes in hexadecimal, or nothing where it is not known without reading them.
     """
 
     name: str
-    read: Callable[[], bytes]
-    digest: str | None = None
+    reader: Read
+    start: int = 0
+    size: int = 0
+    digest: str = ""
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises:
+            OSError, BadInput: they can't be read.
+        """
+        return self.reader(self.name, self.start, self.size)
 
 
-@dataclass(slots=True)
-class File:
-    """Reads a file of a folder."""
+class Items(Sequence[Item]):
+    """Image files in an order, of which there can be so many that little memory is left to each."""
 
-    folder: Path
-    name: str
+    PLACE = Struct("=Iqq16s")  # number of the reader, start, size, digest
 
-    def __call__(self) -> bytes:
-        with open(os.path.join(self.folder, self.name), "rb") as file:
-            _check_bytes(os.fstat(file.fileno()).st_size)
-            return file.read()
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._places = bytearray()
+        self._readers: list[Read] = []
+        self._numbers: dict[Read, int] = {}  # of the readers
 
+    def __len__(self) -> int:
+        return len(self.names)
 
-@dataclass(slots=True)
-class Part:
-    """Reads some bytes of a file."""
+    def __getitem__(self, number: int) -> Item:  # type: ignore[override]
+        name = self.names[number]  # which ends a loop over all
+        reader, start, size, digest = self.PLACE.unpack_from(self._places, number * self.PLACE.size)
+        return Item(name, self._readers[reader], start, size, digest.hex() if digest != bytes(16) else "")
 
-    file: Path
-    start: int
-    size: int
+    def add(self, name: str, reader: Read, start: int = 0, size: int = 0, digest: str = "") -> None:
+        number = self._numbers.setdefault(reader, len(self._readers))
+        if number == len(self._readers):
+            self._readers.append(reader)
+        self.names.append(name)
+        self._places += self.PLACE.pack(number, start, size, bytes.fromhex(digest))
 
-    def __call__(self) -> bytes:
-        return read_part(self.file, self.start, self.size)
+    def know(self, number: int, digest: str) -> None:
+        """Note the digest of an item."""
+        end = (number + 1) * self.PLACE.size
+        self._places[end - 16 : end] = bytes.fromhex(digest)
+
+    def sort(self) -> None:
+        """Bring them into the order of their names."""
+        step, old = self.PLACE.size, bytes(self._places)
+        order = sorted(range(len(self)), key=self.names.__getitem__)
+        self.names = [self.names[number] for number in order]
+        for place, number in enumerate(order):
+            self._places[place * step : (place + 1) * step] = old[number * step : (number + 1) * step]
 
 
 @dataclass
@@ -78,7 +109,7 @@ class Listing:
             and of empty folders.
     """
 
-    items: list[Item] = field(default_factory=list)
+    items: Items = field(default_factory=Items)
     rejected: dict[str, str] = field(default_factory=dict)
     left_aside: int = 0
 
@@ -97,14 +128,14 @@ def list_source(source: Path) -> Listing:
     if (source / MANIFEST).is_file():
         _add_shards(listing, source)
     elif source.is_dir():
-        _add_folder(listing, source, "")
+        _add_folder(listing, source)
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
         _add_archive(listing, source, "")
     else:
         raise BadInput(f"{source}: no such folder; wanted is a folder, tar or zip of images")
     if not listing.items and not listing.rejected:
         raise BadInput(f"{source}: no image in it; wanted are files named {' '.join(sorted(EXTENSIONS))}")
-    listing.items.sort(key=lambda item: item.name)
+    listing.items.sort()
     return listing
 
 
@@ -142,6 +173,10 @@ def read_part(file: Path, start: int, size: int) -> bytes:
         return opened.read(size)
 
 
+def _read_part(file: Path, name: str, start: int, size: int) -> bytes:
+    return read_part(file, start, size)
+
+
 def _check_bytes(size: int) -> None:
     if size > MAX_BYTES:
         raise BadInput(f"{size} bytes, more than the {MAX_BYTES} that are read")
@@ -155,52 +190,65 @@ def _leads_out(name: str) -> bool:
 
 
 def _add_shards(listing: Listing, folder: Path) -> None:
-    files: dict[str, Path] = {}
+    readers: dict[str, Read] = {}
     for row in read_rows(folder / MANIFEST):
         if _leads_out(row.name):
             listing.rejected[row.name] = LEADS_OUT
         else:
-            if row.file not in files:
-                files[row.file] = folder / row.file
-            listing.items.append(Item(row.name, Part(files[row.file], row.start, row.size), row.result))
+            if row.file not in readers:
+                readers[row.file] = partial(_read_part, folder / row.file)
+            listing.items.add(row.name, readers[row.file], row.start, row.size, row.result)
 
 
-def _add_folder(listing: Listing, source: Path, prefix: str) -> None:
-    empty = True
-    with os.scandir(source / prefix) as entries:
-        for entry in entries:
-            empty = False
-            _add_entry(listing, entry, source, prefix + entry.name)
-    listing.left_aside += empty
+def _add_folder(listing: Listing, source: Path) -> None:
+    read, folders = partial(_read_file, source), [""]
+    while folders:
+        prefix, empty = folders.pop(), True
+        with os.scandir(os.path.join(source, prefix)) as entries:
+            for entry in entries:
+                empty = False
+                if _is_folder(entry):
+                    folders.append(f"{prefix}{entry.name}/")
+                else:
+                    _add_entry(listing, entry, read, prefix + entry.name)
+        listing.left_aside += empty
 
 
-def _add_entry(listing: Listing, entry: os.DirEntry, source: Path, name: str) -> None:
-    path = source / name
-    target = path if entry.is_symlink() else entry  # of links, paths take loops for broken ones
+def _is_folder(entry: os.DirEntry) -> bool:
+    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+
+
+def _add_entry(listing: Listing, entry: os.DirEntry, read: Read, name: str) -> None:
+    target = Path(entry.path) if entry.is_symlink() else entry  # of links, paths take loops for broken ones
     if entry.name.startswith(".") or (entry.is_symlink() and target.is_dir()):
         listing.left_aside += 1
-    elif target.is_dir():
-        _add_folder(listing, source, f"{name}/")
     elif entry.name.lower().endswith(ARCHIVES) and target.is_file():
+        archive = Path(entry.path)
         try:
-            _add_archive(listing, path, f"{name}/")
+            _add_archive(listing, archive, f"{name}/")
         except BadInput as error:
-            listing.rejected[name] = str(error).removeprefix(f"{path}: ")
+            listing.rejected[name] = str(error).removeprefix(f"{archive}: ")
     elif not _is_image(entry.name):
         listing.left_aside += 1
     elif target.is_file():
-        listing.items.append(Item(name, File(source, name)))
+        listing.items.add(name, read)
     else:
         listing.rejected[name] = "a broken link" if entry.is_symlink() else "not a regular file"
 
 
+def _read_file(folder: Path, name: str, start: int, size: int) -> bytes:
+    with open(os.path.join(folder, name), "rb") as file:
+        _check_bytes(os.fstat(file.fileno()).st_size)
+        return file.read()
+
+
 def _add_archive(listing: Listing, archive: Path, prefix: str) -> None:
     members = _zip_members(archive) if archive.suffix.lower() == ".zip" else _tar_members(archive)
-    images: dict[str, Callable[[], bytes]] = {}
+    images: dict[str, tuple[Read, int, int]] = {}
     folders: set[PurePosixPath] = set()
     filled: set[PurePosixPath] = set()
     aside: set[PurePosixPath] = set()
-    for name, read in members:
+    for name, member in members:
         path = PurePosixPath(name)
         filled.update(path.parents)
         hidden = [place for place, part in enumerate(path.parts) if part.startswith(".") and part != ".."]
@@ -208,19 +256,19 @@ def _add_archive(listing: Listing, archive: Path, prefix: str) -> None:
             aside.add(PurePosixPath(*path.parts[: hidden[0] + 1]))
         elif name.endswith("/"):
             folders.add(path)
-        elif read is None or not _is_image(path.name):
+        elif member is None or not _is_image(path.name):
             aside.add(path)
         else:
-            images[path.as_posix()] = read  # of members of the same name the last one counts
+            images[path.as_posix()] = member  # of members of the same name the last one counts
     listing.left_aside += len(aside | (folders - filled))
-    for name, read in images.items():
+    for name, member in images.items():
         if _leads_out(name):
             listing.rejected[prefix + name] = LEADS_OUT
         else:
-            listing.items.append(Item(prefix + name, read))
+            listing.items.add(prefix + name, *member)
 
 
-Members = Iterator[tuple[str, Callable[[], bytes] | None]]
+Members = Iterator[tuple[str, tuple[Read, int, int] | None]]
 
 
 @contextmanager
@@ -235,12 +283,13 @@ def _damage_is_told(what: str) -> Iterator[None]:
 
 
 def _tar_members(archive: Path) -> Members:
-    """Names of the members, each with a function that reads it, or None for links and the like; folders end in /."""
+    """Names of the members, each with what `Items.add` wants, or None for links and the like; folders end in /."""
     with _damage_is_told(f"{archive}: a damaged archive"):
         if archive.name.lower().endswith(".tar"):
+            read = partial(_read_member, partial(read_part, archive))
             with tarfile.open(archive, "r:") as tar:
                 for member in tar:
-                    yield _tar_member(partial(read_part, archive), member)
+                    yield _tar_member(read, member)
             return
         with tarfile.open(archive) as tar:
             # No member of a compressed archive can be reached alone: unpack it into a file without a name.
@@ -249,20 +298,20 @@ def _tar_members(archive: Path) -> Members:
             shutil.copyfileobj(tar.fileobj, unpacked)  # type: ignore[arg-type, type-var]
         unpacked.seek(0)
         with tarfile.open(fileobj=unpacked, mode="r:") as tar:
-            read = partial(_read_open, unpacked, Lock())
+            read = partial(_read_member, partial(_read_open, unpacked, Lock()))
             for member in tar:
                 yield _tar_member(read, member)
 
 
-def _tar_member(read: Callable[[int, int], bytes], member: tarfile.TarInfo) -> tuple[str, Callable[[], bytes] | None]:
+def _tar_member(read: Read, member: tarfile.TarInfo) -> tuple[str, tuple[Read, int, int] | None]:
     if member.isdir():
         return f"{member.name}/", None
     if not member.isreg() or member.issparse():
         return member.name, None
-    return member.name, partial(_read_member, read, member.offset_data, member.size)
+    return member.name, (read, member.offset_data, member.size)
 
 
-def _read_member(read: Callable[[int, int], bytes], start: int, size: int) -> bytes:
+def _read_member(read: Callable[[int, int], bytes], name: str, start: int, size: int) -> bytes:
     _check_bytes(size)
     data = read(start, size) if start >= 0 and size >= 0 else b""
     if len(data) != size:
@@ -278,12 +327,12 @@ def _read_open(file: BinaryIO, lock: Lock, start: int, size: int) -> bytes:
 
 def _zip_members(archive: Path) -> Members:
     with _damage_is_told(f"{archive}: a damaged archive"):
-        opened = zipfile.ZipFile(archive)
-        for member in opened.infolist():
-            yield member.filename, None if member.is_dir() else partial(_unzip, opened, member)
+        read = partial(_unzip, zipfile.ZipFile(archive))
+        for number, member in enumerate(read.args[0].infolist()):
+            yield member.filename, None if member.is_dir() else (read, number, member.file_size)
 
 
-def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    _check_bytes(member.file_size)
+def _unzip(archive: zipfile.ZipFile, name: str, number: int, size: int) -> bytes:
+    _check_bytes(size)
     with _damage_is_told("damaged in its archive, or locked"):
-        return archive.read(member)
+        return archive.read(archive.infolist()[number])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.images import encode_png
-from imagevae.manifest import MANIFEST, Row, format_head, format_row
+from imagevae.manifest import MANIFEST, Head, Row, format_head, format_row
 from imagevae.plain import file_name
 from imagevae.shards import PER_SHARD, ArrayShard
 
@@ -40,8 +40,8 @@ def write_squares(folder: Path, squares: Iterable[Named], form: str, recipe: dic
 
 def _write_shards(folder: Path, squares: Iterator[Named], recipe: dict[str, object]) -> None:
     number = 0
-    with (folder / MANIFEST).open("w") as manifest:
-        manifest.write(format_head(recipe, {}, {}))
+    with (folder / MANIFEST).open("wb") as manifest:
+        manifest.write(format_head(Head(recipe, {}, {}, {})))
         while part := list(islice(squares, PER_SHARD)):
             manifest.writelines(map(format_row, _write_shard(folder / f"{number:05}.npy", part)))
             number += 1

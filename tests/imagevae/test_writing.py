@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imagevae.dataset import read_squares
-from imagevae.manifest import MANIFEST, read_manifest
+from imagevae.manifest import MANIFEST, read_head, read_rows
 from imagevae.writing import write_latents, write_squares
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (1030, 8, 8, 3), np.uint8)
@@ -23,9 +23,8 @@ def test_squares_are_read_as_they_were_written(form: str, tmp_path: Path):
     if form == "files":
         assert cv2.imread(str(tmp_path / "sub" / "0003.jpg.png")).shape == (8, 8, 3)
     else:
-        manifest = read_manifest(tmp_path / MANIFEST)
-        assert manifest.recipe == {"seed": 0}
-        assert [row.name for row in manifest.rows] == NAMES
+        assert read_head(tmp_path / MANIFEST).recipe == {"seed": 0}
+        assert [row.name for row in read_rows(tmp_path / MANIFEST)] == NAMES
         assert [len(np.load(file)) for file in sorted(tmp_path.glob("*.npy"))] == [512, 512, 6]
 
 
