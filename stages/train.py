@@ -29,7 +29,7 @@ HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "f
     help="Convolutions with latents on a grid of 8x8 cells, convolutions with latents that see all of the image, or "
     "two dense layers.",
 )
-@click.option("--latent_dim", type=click.IntRange(1, 65536), default=256, help="Number of latent units.")
+@click.option("--latent_dim", type=click.IntRange(1, 65536), default=1024, help="Number of latent units.")
 @click.option(
     "--width", type=click.IntRange(4, 512), default=32, help="Channels at half resolution; up to 8 times as many below."
 )
@@ -42,8 +42,9 @@ HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "f
 @click.option(
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
-    default=0.0015,
-    help="Step size of Adam; it rises to this in the first 5% of the training and then falls to 0 along a cosine.",
+    default=0.003,
+    help="Step size of Muon, the optimizer; it rises to this in the first 5% of the training and then falls to 0 along "
+    "a cosine.",
 )
 @click.option(
     "--flip",

@@ -19,6 +19,7 @@ from imagevae.checkpoint import Checkpoint, restore, state_of
 from imagevae.dataset import Images
 from imagevae.distribution import alone, is_first, say
 from imagevae.errors import BadInput
+from imagevae.optimizer import Muon
 from imagevae.snapshot import snapshot
 from imagevae.vae import VAE
 
@@ -38,7 +39,7 @@ def fit_vae(
     kl_warmup: int,
     picture: Callable[[], NDArray[np.uint8]],
 ) -> None:
-    """Train an autoencoder in place, with Adam at the learning rate of `warmed_up`.
+    """Train an autoencoder in place, with `Muon` at the learning rate of `warmed_up`.
 
     The weights that are kept are those of the epoch with the lowest loss on the held-out images, at the full KL weight:
     of the highest ELBO where that weight is 1.
@@ -65,7 +66,7 @@ def fit_vae(
         watchers = [Curves(live, best.pictures), Progress("train", epochs, count, size)] if live else []
         fit(
             model,
-            keras.optimizers.Adam(warmed_up(learning_rate, epochs * len(training))),
+            Muon(warmed_up(learning_rate, epochs * len(training))),
             training,
             Batches(held_out, size),
             epochs,

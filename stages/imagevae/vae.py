@@ -57,7 +57,7 @@ class VAE(keras.Model):
         precision: str = "float32",
         sampler: str = "normal",
         densities: dict[str, float] | None = None,
-        flow_width: int = 256,
+        flow_width: int = 384,
         components: int = 1,
         covariance: str = "diag",
         training: dict[str, Any] | None = None,

@@ -304,9 +304,7 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
                 busy[form].append(processor_time() - begun)
                 measured = figures(folder)
                 if form == "shards":
-                    own.setdefault(change, []).append(
-                        (sum(one[0] for one in measured), sum(one[1] for one in measured))
-                    )
+                    own.setdefault(change, []).append(total(measured))
         shards, files = (statistics.median(seconds[form]) for form in projects)
         cells = [
             cell
@@ -320,13 +318,28 @@ def pipeline(pictures: Path, folder: Path, scale: float, repeats: int) -> None:
         row(change, *cells, f"{files / shards:.1f}")
         if change == "the first run":
             full = shards, busy["shards"][0]
+    few = project(part(pictures / "small", folder / "few", 2), folder / "small", "shards")
+    few.environment |= measuring(folder)
+    few.dvc("repro", "resize")
+    figures(folder)
+    least = []  # what the stages take over hardly any images: starting Python, looking at DVC's records
+    for number in range(repeats):
+        alter(few.folder / "data" / "mine", "one added", number)
+        few.dvc("repro", "resize")
+        least.append(total(figures(folder)))
+    begin = [statistics.median(each) for each in zip(*least, strict=True)]
     heading("of it the stages' own processes, with shards", "seconds", "of full run", "processor", "of full run")
     for change in list(own)[:-1]:
-        medians = [statistics.median(values) for values in zip(*own[change], strict=True)]
-        cells = [
-            (f"{value:.2f}", f"{100 * value / all_of_it:.1f}%") for value, all_of_it in zip(medians, full, strict=True)
-        ]
-        row(change, *cells[0], *cells[1])
+        values = [statistics.median(each) for each in zip(*own[change], strict=True)]
+        for title, taken in ((change, [0.0, 0.0]), ("    start-up apart", begin)):
+            left = [value - off for value, off in zip(values, taken, strict=True)]
+            cells = [(f"{value:.2f}", f"{100 * value / whole:.1f}%") for value, whole in zip(left, full, strict=True)]
+            row(title, *cells[0], *cells[1])
+
+
+def total(measured: list[tuple[float, float, int]]) -> tuple[float, float]:
+    """Seconds, and those on processors, of several processes."""
+    return sum(one[0] for one in measured), sum(one[1] for one in measured)
 
 
 def project(images: Path, folder: Path, form: str) -> Project:

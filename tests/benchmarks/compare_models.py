@@ -141,11 +141,14 @@ def race(folder: Path, seconds: float, dimensions: int) -> None:
 
 def speeds(python: str, repeats: int = 3) -> None:
     """The default network's training step in both frameworks, in turns."""
-    scripts = {"Keras on TensorFlow": (sys.executable, "speed_keras.py"), "PyTorch": (python, "speed_torch.py")}
+    scripts = {
+        "Keras on TensorFlow, Adam": (sys.executable, HERE / "peers" / "speed_keras.py", *SPEED, "adam"),
+        "PyTorch, Adam": (python, HERE / "peers" / "speed_torch.py", *SPEED),
+        "Keras on TensorFlow, Muon": (sys.executable, HERE / "peers" / "speed_keras.py", *SPEED, "muon"),
+    }
     rates: dict[str, list[float]] = {name: [] for name in scripts}
     for _ in range(repeats):
-        for name, (interpreter, script) in scripts.items():
-            command = [interpreter, HERE / "peers" / script, *SPEED]
+        for name, command in scripts.items():
             rates[name].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     print("\nTraining steps of the default network, float32, batches of 8:")
     for name, found in rates.items():

@@ -19,10 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "stages"))
 from imagevae.backend import start_keras
 
 start_keras(0)
-import keras  # noqa: E402
-
 from imagevae.batches import Batches  # noqa: E402
 from imagevae.dataset import read_squares  # noqa: E402
+from imagevae.optimizer import Muon  # noqa: E402
 from imagevae.vae import VAE  # noqa: E402
 from test_memory import MIB, peak_memory, write_shards  # noqa: E402
 
@@ -31,8 +30,8 @@ BATCH, REPEATS = 8, 5
 
 def main(shards: str) -> None:
     mapped = read_squares(Path(shards))
-    model = VAE(mapped.size, 256, network="spatial")
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
+    model = VAE(mapped.size, 1024, network="spatial")
+    model.compile(optimizer=Muon(1e-3), jit_compile=False)
     ways = {"mapped from the disk": mapped, "in memory": mapped[:]}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     reading: dict[str, list[float]] = {way: [] for way in ways}

@@ -1,6 +1,6 @@
 """Images a second of a training step of the default network, as stages/train.py runs it; see compare_models.py.
 
-python speed_keras.py BATCH STEPS
+python speed_keras.py BATCH STEPS adam|muon
 """
 
 import sys
@@ -15,12 +15,15 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from imagevae.batches import Batches  # noqa: E402
+from imagevae.optimizer import Muon  # noqa: E402
 from imagevae.vae import VAE  # noqa: E402
 
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
 
-def main(batch: int, steps: int) -> None:
-    model = VAE(64, 256, 32, network="spatial")
-    model.compile(keras.optimizers.Adam(1e-4), jit_compile=False)
+
+def main(batch: int, steps: int, optimizer: str) -> None:
+    model = VAE(64, 1024, 32, network="spatial")
+    model.compile(OPTIMIZERS[optimizer](1e-4), jit_compile=False)
     images = np.random.default_rng(0).integers(0, 256, (batch * steps, 64, 64, 3), np.uint8)
     model.fit(Batches(images, batch), verbose=0)
     start = time.perf_counter()
@@ -29,4 +32,4 @@ def main(batch: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), sys.argv[3])

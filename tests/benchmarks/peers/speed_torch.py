@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-SIZE, LATENTS, WIDTH = 64, 4, 32  # latents in each cell of the grid
+SIZE, LATENTS, WIDTH = 64, 16, 32  # latents in each cell of the grid
 
 
 class Residual(nn.Module):

@@ -1,0 +1,67 @@
+"""The optimizer that trains the autoencoder."""
+
+import math
+from typing import Any
+
+import keras
+from keras import KerasTensor, ops
+
+# Of a polynomial that takes singular values in (0, 1] to about 1 when it is applied so many times (Jordan et al. 2024).
+COEFFICIENTS, TIMES = (3.4445, -4.7750, 2.0315), 5
+ROOT_MEAN_SQUARE = 0.2  # of Adam's steps, as it usually is, at a learning rate of 1 (Liu et al. 2025, section 2.2)
+
+
+@keras.saving.register_keras_serializable("imagevae")
+class Muon(keras.optimizers.Adam):
+    """Muon for the kernels of convolutions (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon), else Adam.
+
+    A kernel is a matrix here, from a patch of all channels to each new channel. Its step is the momentum of its
+    gradient with all singular values made equal, so that directions in which the gradient is small are learned as fast
+    as others; it is scaled to be as long as Adam's (Liu et al. 2025, https://arxiv.org/abs/2502.16982, equation 4).
+    Dense layers are Adam's: on a CPU such a step would cost more there than the gradient does.
+
+    Args:
+        learning_rate: of both.
+        momentum: how much of the momentum a step keeps; Nesterov's, so the next step's share counts already.
+    """
+
+    def __init__(self, learning_rate: Any = 0.001, momentum: float = 0.95, name: str = "muon", **keywords: Any):
+        super().__init__(learning_rate, name=name, **keywords)
+        self.momentum = momentum
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "momentum": self.momentum}
+
+    def update_step(self, gradient: KerasTensor, variable: keras.Variable, learning_rate: KerasTensor) -> None:
+        """Change a variable by one step along its gradient."""
+        if len(variable.shape) != 4:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        momentum = self._momentums[self._get_variable_index(variable)]
+        self.assign(momentum, self._blend(momentum, gradient))
+        matrix = ops.reshape(self._blend(momentum, gradient), (-1, variable.shape[-1]))
+        length = ROOT_MEAN_SQUARE * math.sqrt(max(matrix.shape))
+        step = ops.reshape(orthogonal(matrix), variable.shape)
+        self.assign_sub(variable, learning_rate * length * step)
+
+    def _blend(self, momentum: KerasTensor, gradient: KerasTensor) -> KerasTensor:
+        return self.momentum * momentum + (1 - self.momentum) * gradient
+
+
+def orthogonal(matrix: KerasTensor) -> KerasTensor:
+    """About the orthogonal matrix that is nearest to one, (n, m): its singular values become 0.7 to 1.2, and those
+    of less than a thousandth of its norm something below that.
+
+    By Newton and Schulz's iteration, X <- (a + b XX' + c (XX')^2) X. The polynomials are multiplied with each other
+    first, as matrices of the smaller side, and with X in the end.
+    """
+    if matrix.shape[0] > matrix.shape[1]:
+        return ops.transpose(orthogonal(ops.transpose(matrix)))
+    a, b, c = COEFFICIENTS
+    unit = matrix / (ops.norm(matrix) + 1e-12)
+    gram, product = ops.matmul(unit, ops.transpose(unit)), ops.eye(matrix.shape[0])
+    for _ in range(TIMES):
+        polynomial = a * ops.eye(matrix.shape[0]) + b * gram + c * ops.matmul(gram, gram)
+        product = ops.matmul(polynomial, product)
+        gram = ops.matmul(ops.matmul(polynomial, gram), polynomial)
+    return ops.matmul(product, unit)
