@@ -91,7 +91,8 @@ def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed
     fits = []
     for covariance in ("diag", "full"):
         for components in COMPONENTS:
-            if components * 2 > len(training) or (covariance == "full" and len(training) < 2 * training.shape[1]):
+            parameters = training.shape[1] if covariance == "full" else 1  # that each latent has in a component
+            if len(training) < 2 * components * parameters:
                 continue
             mixture = GaussianMixture(components, covariance_type=covariance, reg_covar=1e-4, random_state=seed)
             with warnings.catch_warnings():
