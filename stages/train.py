@@ -11,6 +11,13 @@ from imagevae import command
 # Parameters that a model does not need, kept with it to be told.
 HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "flow_steps", "precision")
 
+ENOUGH, MOST = 100_000, 200  # images that training sees by default, and epochs that it takes for that at most
+
+
+def epochs_for(images: int) -> int:
+    """Passes over so many training images that show a model enough of them, whether they are few or many."""
+    return min(MOST, -(-ENOUGH // images))
+
 
 @click.command("train", context_settings=command.SETTINGS, help=__doc__)
 @click.option("--input", "source", type=command.FOLDER, required=True, help="Folder of square images of one size.")
@@ -37,7 +44,12 @@ HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "f
     "--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 gives the ELBO."
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
-@click.option("--epochs", type=click.IntRange(1, 10**6), default=25, help="Passes over the training images.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(0, 10**6),
+    default=0,
+    help=f"Passes over the training images; 0 for as many as show {ENOUGH:,} images, {MOST} at most.",
+)
 @click.option("--batch_size", type=click.IntRange(1, 10**5), default=8, help="Images in a training step.")
 @click.option(
     "--learning_rate",
@@ -118,6 +130,7 @@ def main(
     if len(training) < 2:
         raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")
 
+    epochs = epochs or epochs_for(len(training))
     start_keras(seed)
     import keras
 
@@ -132,7 +145,7 @@ def main(
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
     flags = click.get_current_context().params
-    how = {name: flags[name] for name in HOW}
+    how = {name: flags[name] for name in HOW} | {"epochs": epochs}
     decisive = {
         name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path | None)
     }

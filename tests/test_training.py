@@ -15,6 +15,8 @@ from imagevae.archive import load_model
 from imagevae.dataset import read_squares, split
 from imagevae.errors import BadInput
 from imagevae.images import decode
+from test_memory import write_shards
+from train import epochs_for
 
 EPOCHS = ("--epochs", 6, "--flow_steps", 300, "--flip", "--shift", 1)
 
@@ -210,3 +212,21 @@ def test_one_training_image_is_too_few(squares: Path, tmp_path: Path):
 def test_latents_that_do_not_fit_the_grid_are_refused(squares: Path, tmp_path: Path):
     result = run_stage("train", *arguments(squares, tmp_path, "--network", "spatial"))
     assert_refused(result, "--latent_dim 2", "multiple of 64")
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs"), [(1, 200), (500, 200), (501, 200), (1_000, 100), (1_001, 100), (99_999, 2), (10**6, 1)]
+)
+def test_enough_epochs_show_enough_images(images: int, epochs: int):
+    assert epochs_for(images) == epochs
+
+
+def test_without_a_number_of_epochs_training_takes_as_many_as_show_enough_images(tmp_path: Path):
+    shards = write_shards(tmp_path / "shards", 60_000)
+    flags = ("--epochs", 0, "--flow_steps", 0, "--batch_size", 2_000)
+    result = run_stage("train", *arguments(shards, tmp_path, *flags))
+    assert result.returncode == 0, result.stderr
+    settings = load_model(tmp_path / "model" / "vae.keras").settings
+    assert settings["training"]["epochs"] == epochs_for(run_split(shards, settings["held_out"])) == 3
+    loss = (tmp_path / "curves/plots/metrics/held_out/loss.tsv").read_text().splitlines()
+    assert len(loss) == 1 + 3  # a heading, then the epochs

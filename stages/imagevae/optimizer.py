@@ -38,30 +38,27 @@ class Muon(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
             return
         momentum = self._momentums[self._get_variable_index(variable)]
-        self.assign(momentum, self._blend(momentum, gradient))
-        matrix = ops.reshape(self._blend(momentum, gradient), (-1, variable.shape[-1]))
+        self.assign(momentum, self.momentum * momentum + gradient)
+        matrix = ops.reshape(self.momentum * momentum + gradient, (-1, variable.shape[-1]))
         length = ROOT_MEAN_SQUARE * math.sqrt(max(matrix.shape))
-        step = ops.reshape(orthogonal(matrix), variable.shape)
-        self.assign_sub(variable, learning_rate * length * step)
-
-    def _blend(self, momentum: KerasTensor, gradient: KerasTensor) -> KerasTensor:
-        return self.momentum * momentum + (1 - self.momentum) * gradient
+        self.assign_sub(variable, ops.reshape(orthogonal(matrix, learning_rate * length), variable.shape))
 
 
-def orthogonal(matrix: KerasTensor) -> KerasTensor:
-    """About the orthogonal matrix that is nearest to one, (n, m): its singular values become 0.7 to 1.2, and those
-    of less than a thousandth of its norm something below that.
+def orthogonal(matrix: KerasTensor, length: float | KerasTensor = 1.0) -> KerasTensor:
+    """About the orthogonal matrix that is nearest to one, (n, m), times a length: its singular values become 0.7 to 1.2
+    of it, and those of less than a thousandth of its norm something below that.
 
     By Newton and Schulz's iteration, X <- (a + b XX' + c (XX')^2) X. The polynomials are multiplied with each other
     first, as matrices of the smaller side, and with X in the end.
     """
-    if matrix.shape[0] > matrix.shape[1]:
-        return ops.transpose(orthogonal(ops.transpose(matrix)))
+    wide = matrix.shape[0] < matrix.shape[1]
+    gram = ops.matmul(matrix, ops.transpose(matrix)) if wide else ops.matmul(ops.transpose(matrix), matrix)
     a, b, c = COEFFICIENTS
-    unit = matrix / (ops.norm(matrix) + 1e-12)
-    gram, product = ops.matmul(unit, ops.transpose(unit)), ops.eye(matrix.shape[0])
+    one = ops.eye(gram.shape[0])
+    square = ops.trace(gram) + 1e-24  # of the matrix's norm
+    gram, product = gram / square, one * (length / ops.sqrt(square))
     for _ in range(TIMES):
-        polynomial = a * ops.eye(matrix.shape[0]) + b * gram + c * ops.matmul(gram, gram)
+        polynomial = a * one + ops.matmul(b * one + c * gram, gram)
         product = ops.matmul(polynomial, product)
         gram = ops.matmul(ops.matmul(polynomial, gram), polynomial)
-    return ops.matmul(product, unit)
+    return ops.matmul(product, matrix) if wide else ops.matmul(matrix, product)

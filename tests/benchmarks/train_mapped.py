@@ -22,6 +22,7 @@ start_keras(0)
 from imagevae.batches import Batches  # noqa: E402
 from imagevae.dataset import read_squares  # noqa: E402
 from imagevae.optimizer import Muon  # noqa: E402
+from imagevae.training import STEPS_AT_ONCE  # noqa: E402
 from imagevae.vae import VAE  # noqa: E402
 from test_memory import MIB, peak_memory, write_shards  # noqa: E402
 
@@ -31,7 +32,7 @@ BATCH, REPEATS = 8, 5
 def main(shards: str) -> None:
     mapped = read_squares(Path(shards))
     model = VAE(mapped.size, 1024, network="spatial")
-    model.compile(optimizer=Muon(1e-3), jit_compile=False)
+    model.compile(optimizer=Muon(1e-3), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
     ways = {"mapped from the disk": mapped, "in memory": mapped[:]}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     reading: dict[str, list[float]] = {way: [] for way in ways}

@@ -16,6 +16,7 @@ import numpy as np  # noqa: E402
 
 from imagevae.batches import Batches  # noqa: E402
 from imagevae.optimizer import Muon  # noqa: E402
+from imagevae.training import STEPS_AT_ONCE  # noqa: E402
 from imagevae.vae import VAE  # noqa: E402
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
@@ -23,7 +24,7 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
 
 def main(batch: int, steps: int, optimizer: str) -> None:
     model = VAE(64, 1024, 32, network="spatial")
-    model.compile(OPTIMIZERS[optimizer](1e-4), jit_compile=False)
+    model.compile(OPTIMIZERS[optimizer](1e-4), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
     images = np.random.default_rng(0).integers(0, 256, (batch * steps, 64, 64, 3), np.uint8)
     model.fit(Batches(images, batch), verbose=0)
     start = time.perf_counter()
