@@ -41,7 +41,7 @@ def epochs_for(images: int) -> int:
     "--width", type=click.IntRange(4, 512), default=32, help="Channels at half resolution; up to 8 times as many below."
 )
 @click.option(
-    "--kl_weight", type=command.FiniteRange(0, 1e6), default=1.0, help="Weight of the KL term; 1 gives the ELBO."
+    "--kl_weight", type=command.FiniteRange(0, 1e6), default=0.5, help="Weight of the KL term; 1 gives the ELBO."
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
 @click.option(

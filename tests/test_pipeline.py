@@ -78,7 +78,7 @@ def test_pictures_in_a_folder_of_their_own_are_used_and_the_demo_images_are_not_
 
 
 def test_experiments_run_at_once_and_from_the_queue(tiny: Project):
-    tiny.dvc("exp", "run", "--name", "half", "--set-param", "train.kl_weight=0.5")
+    tiny.dvc("exp", "run", "--name", "elbo", "--set-param", "train.kl_weight=1")
     tiny.git("checkout", "--quiet", "--", ".")
     tiny.dvc("exp", "run", "--queue", "--set-param", "sample.temperature=0.5,0.7")
     tiny.dvc("queue", "start", "--jobs", "2")

@@ -37,18 +37,21 @@ def spatial_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.
     """From the grid of cells up to pixels, with a residual block at each of the two lowest resolutions.
 
     Each level convolves and then doubles the resolution by repeating pixels, which costs a quarter of the other order;
-    the last one doubles it by PixelShuffle.
+    the last one doubles it by PixelShuffle. The pixels are a sum of what that gives and of sketches from the two lowest
+    resolutions (Karras et al. 2020, section 4.1), which learn large areas soon and leave the details to the rest.
     """
     channels, side = grid_levels(size, width)
     seeds = itertools.count(seed + 1, 2)
     z = keras.Input((latent_dim,))
     x = convolution(channels[-1], next(seeds))(layers.Reshape((side, side, latent_dim // side**2))(z))
+    sketches = []
     for depth, wide in enumerate([*reversed(channels[:-1]), channels[0]]):
-        x = residual(x, seeds) if depth < 2 else x
-        x = layers.Activation(LEAKY)(x)
+        x = layers.Activation(LEAKY)(residual(x, seeds) if depth < 2 else x)
+        if depth < 2:
+            sketches.append(sketch(x, side * 2 ** len(channels), next(seeds)))
         x = convolution(wide, next(seeds))(x)
         x = layers.UpSampling2D(2)(x) if depth < len(channels) - 1 else layers.Activation(LEAKY)(x)
-    return keras.Model(z, to_pixels(x, size, next(seeds)), name="decoder")
+    return keras.Model(z, cut(layers.add([to_pixels(x, next(seeds)), *sketches], dtype=EXACT), size), name="decoder")
 
 
 def grid_levels(size: int, width: int) -> tuple[list[int], int]:
@@ -88,7 +91,7 @@ def vector_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.M
     for wide in reversed(channels):
         x = layers.UpSampling2D(2)(layers.Activation(LEAKY)(convolution(wide, next(seeds))(x)))
     x = layers.Activation(LEAKY)(convolution(channels[0] if channels else lowest, next(seeds))(x))
-    return keras.Model(z, to_pixels(x, size, next(seeds)), name="decoder")
+    return keras.Model(z, cut(to_pixels(x, next(seeds)), size), name="decoder")
 
 
 def vector_levels(size: int, width: int) -> list[int]:
@@ -149,11 +152,22 @@ def residual(x: KerasTensor, seeds: Iterator[int]) -> KerasTensor:
     return x + convolution(x.shape[-1], next(seeds), zero=True)(layers.Activation(LEAKY)(inner))
 
 
-def to_pixels(x: KerasTensor, size: int, seed: int) -> KerasTensor:
-    """From (n, h, w, channels) to (n, size, size, 3), where 2h and 2w are size or a little more, which is cut off."""
-    x = PixelShuffle(dtype=EXACT)(convolution(12, seed, dtype=EXACT)(x))
-    surplus = x.shape[1] - size
-    return layers.Cropping2D(((surplus // 2, surplus - surplus // 2),) * 2, dtype=EXACT)(x) if surplus else x
+def to_pixels(x: KerasTensor, seed: int) -> KerasTensor:
+    """From (n, h, w, channels) to (n, 2h, 2w, 3)."""
+    return PixelShuffle(dtype=EXACT)(convolution(12, seed, dtype=EXACT)(x))
+
+
+def sketch(x: KerasTensor, size: int, seed: int) -> KerasTensor:
+    """From (n, side, side, channels) to a blurred (n, size, size, 3), which is black at the start of training."""
+    colours = convolution(3, seed, kernel=1, zero=True, dtype=EXACT)(x)
+    return layers.UpSampling2D(size // x.shape[1], interpolation="bilinear", dtype=EXACT)(colours)
+
+
+def cut(pixels: KerasTensor, size: int) -> KerasTensor:
+    """The middle (n, size, size, 3) of pixels of that size or a little more."""
+    surplus = pixels.shape[1] - size
+    sides = surplus // 2, surplus - surplus // 2
+    return layers.Cropping2D((sides, sides), dtype=EXACT)(pixels) if surplus else pixels
 
 
 @keras.saving.register_keras_serializable("imagevae")

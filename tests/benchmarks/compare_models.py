@@ -3,10 +3,10 @@
     python tests/benchmarks/compare_models.py SQUARES [--judge FILE] [--ours FLAGS ...] [--python PYTHON]
 
 SQUARES is a folder of square images of 64x64 pixels; FILE a network whose features compare samples too, as
-train_judge.py makes. FLAGS are those of stages/train.py, one set for each model, as '--latent_dim 512'; none gives the
-default. With PYTHON, an interpreter that has peers/requirements.txt installed, models of pythae are trained for as many
-seconds as the first of ours took, start-up and the distributions to sample from included; and the training step is
-timed beside PyTorch's.
+peers/pretrained_judge.py makes. FLAGS are those of stages/train.py, one set for each model, as '--latent_dim 512'; none
+gives the default. With PYTHON, an interpreter that has peers/requirements.txt installed, models of pythae are trained
+for as many seconds as the first of ours took, start-up and the distributions to sample from included; and the training
+step is timed beside PyTorch's.
 """
 
 import argparse

@@ -30,7 +30,7 @@ SIDE = 2048  # of the matrices whose product is timed
 
 
 def main() -> None:
-    model = VAE(64, 1024, 32, network="spatial")
+    model = VAE(64, 1024, network="spatial")
     forward = [of_layer(layer) for network in (model.encoder, model.decoder) for layer in network.layers]
     kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
     first = next(one for one in forward if one)  # its input is no one's output, and wants no gradient

@@ -34,16 +34,36 @@ def encoder() -> nn.Module:
     return nn.Sequential(*levels, nn.Conv2d(4 * WIDTH, 2 * LATENTS, 1))
 
 
-def decoder() -> nn.Module:
-    def up(wide: int, narrow: int) -> list[nn.Module]:
-        return [nn.LeakyReLU(0.2), nn.Conv2d(wide, narrow, 3, padding=1), nn.Upsample(scale_factor=2)]
+class Level(nn.Module):
+    """A residual block and a convolution, then twice the resolution; with the sketch of the pixels that it gives."""
 
-    return nn.Sequential(
-        *(nn.Conv2d(LATENTS, 4 * WIDTH, 3, padding=1), Residual(4 * WIDTH), *up(4 * WIDTH, 2 * WIDTH)),
-        *(Residual(2 * WIDTH), *up(2 * WIDTH, WIDTH)),
-        *(nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.LeakyReLU(0.2)),
-        *(nn.Conv2d(WIDTH, 12, 3, padding=1), nn.PixelShuffle(2)),
-    )
+    def __init__(self, wide: int, narrow: int, enlarged: int):
+        super().__init__()
+        self.block = nn.Sequential(Residual(wide), nn.LeakyReLU(0.2))
+        self.up = nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1), nn.Upsample(scale_factor=2))
+        self.sketch = nn.Sequential(nn.Conv2d(wide, 3, 1), nn.Upsample(scale_factor=enlarged, mode="bilinear"))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.block(x)
+        return self.up(x), self.sketch(x)
+
+
+class Decoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.start = nn.Conv2d(LATENTS, 4 * WIDTH, 3, padding=1)
+        self.levels = nn.ModuleList([Level(4 * WIDTH, 2 * WIDTH, 8), Level(2 * WIDTH, WIDTH, 4)])
+        self.end = nn.Sequential(
+            *(nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.LeakyReLU(0.2)),
+            *(nn.Conv2d(WIDTH, 12, 3, padding=1), nn.PixelShuffle(2)),
+        )
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        x, sketches = self.start(z), []
+        for level in self.levels:
+            x, sketch = level(x)
+            sketches.append(sketch)
+        return self.end(x) + sum(sketches)
 
 
 def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer, batch: int) -> Callable[[], None]:
@@ -57,7 +77,7 @@ def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer,
         reconstruction = 3 * SIZE**2 / 2 * (torch.log(variance) + error / variance)
         divergence = ((mean**2 + (2 * log_sigma).exp() - 1) / 2 - log_sigma).sum((1, 2, 3)).mean()
         optimizer.zero_grad()
-        (reconstruction + divergence).backward()
+        (reconstruction + 0.5 * divergence).backward()
         optimizer.step()
 
     return run
@@ -65,7 +85,7 @@ def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer,
 
 def main(batch: int, steps: int) -> None:
     torch.manual_seed(0)
-    parts = [part.to(memory_format=torch.channels_last) for part in (encoder(), decoder())]
+    parts = [part.to(memory_format=torch.channels_last) for part in (encoder(), Decoder())]
     run = step(*parts, torch.optim.Adam([weight for part in parts for weight in part.parameters()], 1e-4), batch)
     for _ in range(10):
         run()
