@@ -126,7 +126,7 @@ class FlowPrior(keras.Model):
         latent_dim: int,
         width: int = 384,
         blocks: int = 3,
-        dropout: float = 0.0,
+        dropout: float = 0.1,
         seed: int = 0,
         name: str = "flow_prior",
         **keywords: Any,
