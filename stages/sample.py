@@ -154,13 +154,14 @@ def main(
                 raise BadInput(f"{model_file}: a model with {model.latent_dim} latents; --manifold wants one with two")
             (folder / "manifold.png").write_bytes(encode_png(plane(model)))
         else:
-            samples = decode_in_batches(model, draw_latents(model, sampler, count, seed, temperature))
+            samples = decode_in_batches(model, draw_latents(model.priors[sampler], count, seed, temperature))
             seen = enumerate(tqdm(samples, total=count, desc="sample", unit="sample", disable=None))
             named = ((f"{number:06}.png", pixels) for number, pixels in seen)
             write_squares(folder, named, form, {"seed": seed, "temperature": temperature, "sampler": sampler})
     if pictures:
         with new_folder(pictures) as folder:
-            shown = list(decode_in_batches(model, draw_latents(model, sampler, min(count, 64), seed, temperature)))
+            latents = draw_latents(model.priors[sampler], min(count, 64), seed, temperature)
+            shown = list(decode_in_batches(model, latents))
             (folder / "samples.png").write_bytes(encode_png(contact_sheet(shown, tile=model.size)))
             if active := active_latents(model):
                 (folder / "traversal.png").write_bytes(encode_png(traversal(model, active[:12])))

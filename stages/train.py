@@ -166,11 +166,13 @@ def main(
         return
     keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before
     model = model.copy()
-    latents = encode_all(model, training, folder / "training.npy")
-    held_latents = encode_all(model, held, folder / "held_out.npy")
-    fitted = fit_priors(model, latents, held_latents, Checkpoint(folder / "flow.npz", key), flow_steps, seed)
+    encoded = encode_all(model, training, folder / "training.npy")
+    held_encoded = encode_all(model, held, folder / "held_out.npy")
+    fitted = fit_priors(
+        model, encoded, held_encoded, lambda name: Checkpoint(folder / f"{name}.npz", key), flow_steps, seed
+    )
     save_model(with_priors(model, fitted), output)
-    report(fitted, latents)
+    report(fitted, encoded)
     shutil.rmtree(folder)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()

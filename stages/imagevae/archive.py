@@ -49,7 +49,7 @@ def load_model(file: Path) -> VAE:
     """Load a model that `save_model` wrote.
 
     Raises:
-        BadInput: no such file, or not a model of this project, or a damaged one.
+        BadInput: no such file, not a model of this project, one of another version, or a damaged one.
     """
     if not file.is_file():
         raise BadInput(f"{file}: no such file; wanted is a model that stages/train.py saved")
@@ -63,5 +63,5 @@ def load_model(file: Path) -> VAE:
             raise ValueError(f"a {type(model).__name__}")
     except Exception as error:  # Keras, h5py and zipfile raise a wide choice of them for damaged files
         reason = str(error).partition("\n")[0]
-        raise BadInput(f"{file}: not a model that stages/train.py saved, or damaged ({reason})") from error
+        raise BadInput(f"{file}: not a model that this version of train.py saved, or damaged ({reason})") from error
     return model

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +10,20 @@ import keras
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from imagevae.batches import Batches, Draws
 from imagevae.checkpoint import Checkpoint
 from imagevae.dataset import Images
+from imagevae.decoding import decode_in_batches
 from imagevae.encoding import Posterior, encode_in_batches
 from imagevae.latents import active as active_units
-from imagevae.prior import FlowPrior, MixturePrior
+from imagevae.memorisation import cells, copying, nearest, thumbnails
+from imagevae.prior import CLUSTERS, FlowPrior, MixturePrior, Prior
+from imagevae.sampling import draw_latents
 from imagevae.training import Best, Progress, fit, warmed_up
 from imagevae.vae import VAE
 
@@ -25,8 +31,20 @@ FLOW_BATCH = 256
 STEPS_AN_EPOCH = 100
 LEARNING_RATE = 0.005
 COMPONENTS = (1, 4, 16)
+CLUSTER_IMAGES, CLUSTER_LATENTS = 50, 16  # for each cluster, at least: where either are few, none are needed
 ENOUGH = 20_000  # latents; more would cost more than they tell
 JUDGES = 500  # held-out latents that the distributions are compared on
+# Width of a flow, and clusters at most. The first draws better, but copies images that are few or made of few parts.
+FLOWS = ((768, CLUSTERS), (384, 1))
+DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Images, and their z_mean and z_log_sigma, (n, 2, latent_dim)."""
+
+    images: Images
+    latents: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -43,13 +61,13 @@ class Fitted:
         return max(self.scores, key=lambda name: self.scores[name])
 
 
-def encode_all(model: VAE, images: Images, file: Path) -> NDArray[np.float32]:
-    """z_mean and z_log_sigma of all images, (n, 2, latent_dim), in a file that is mapped into memory."""
+def encode_all(model: VAE, images: Images, file: Path) -> Encoded:
+    """Encode images; what they become lies in a file that is mapped into memory."""
     file.parent.mkdir(parents=True, exist_ok=True)
     latents = open_memmap(file, "w+", np.float32, (len(images), 2, model.latent_dim))
     for row, both in zip(latents, encode_in_batches(model, images), strict=True):
         row[:] = both
-    return latents
+    return Encoded(images, latents)
 
 
 def posterior(latents: NDArray[np.float32]) -> Posterior:
@@ -58,28 +76,52 @@ def posterior(latents: NDArray[np.float32]) -> Posterior:
 
 
 def fit_priors(
-    model: VAE,
-    training: NDArray[np.float32],
-    held_out: NDArray[np.float32],
-    checkpoint: Checkpoint,
-    steps: int,
-    seed: int,
+    model: VAE, training: Encoded, held_out: Encoded, checkpoint: Callable[[str], Checkpoint], steps: int, seed: int
 ) -> Fitted:
     """Fit a mixture and a flow to training latents, and compare them on held-out ones.
 
     Args:
-        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
-        checkpoint: of the flow's training.
-        steps: of the flow's training; 0 leaves it out.
+        checkpoint: makes that of a training of the name given.
+        steps: of a flow's training; 0 leaves it out.
     """
-    judges = posterior(held_out[:JUDGES]).draw(seed + 1)
-    mixture = fit_mixture(posterior(training[:ENOUGH]).draw(seed), judges, seed)
+    judges = posterior(held_out.latents[:JUDGES]).draw(seed + 1)
+    mixture = fit_mixture(posterior(training.latents[:ENOUGH]).draw(seed), judges, seed)
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:
-        flow = fit_flow(model.flow, training, held_out, checkpoint, steps, seed)
+        flow = fit_best_flow(model, training, held_out, checkpoint, steps, seed)
         scores["flow"] = flow.log_prob(judges).mean()
     return Fitted(flow, mixture, {name: float(score) for name, score in scores.items()})
+
+
+def fit_best_flow(
+    model: VAE, training: Encoded, held_out: Encoded, checkpoint: Callable[[str], Checkpoint], steps: int, seed: int
+) -> FlowPrior:
+    """The first of `FLOWS` whose samples are no copies of training images, or the last of them; see `fit_priors`."""
+    for width, most_clusters in FLOWS:
+        flow = FlowPrior(model.latent_dim, width, seed=seed)
+        fit_flow(flow, training.latents, held_out.latents, checkpoint(f"flow-{width}"), steps, seed, most_clusters)
+        found = c_t(model, flow, training.images, held_out.latents[:JUDGES, 0], seed)
+        if found > COPIES:
+            break
+        print(f"warning: a flow {width} wide draws copies of training images (C_T {found:.1f})", file=sys.stderr)
+    return flow
+
+
+def c_t(model: VAE, prior: Prior, training: Images, held_out: NDArray[np.float32], seed: int) -> float:
+    """The test for copies among what a distribution draws, see `copying`, against reconstructions of held-out images,
+    which have gone through the same decoder: its blur brings images nearer to each other.
+
+    Args:
+        held_out: their z_mean, (n, latent_dim).
+    """
+    drawn, rebuilt = (
+        thumbnails(np.stack(list(decode_in_batches(model, latents))))
+        for latents in (draw_latents(prior, DRAWN, seed, temperature=1.0), held_out)
+    )
+    known = training.some(ENOUGH, seed)
+    where = cells(thumbnails(known.some(JUDGES, seed)[:]), rebuilt, drawn, seed)
+    return copying(nearest(drawn, known)[0], nearest(rebuilt, known)[0], where).value
 
 
 def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:
@@ -113,8 +155,9 @@ def fit_flow(
     checkpoint: Checkpoint,
     steps: int,
     seed: int,
+    most_clusters: int = CLUSTERS,
 ) -> FlowPrior:
-    """Train a flow in place, with Adam at the learning rate of `warmed_up`.
+    """Train a flow in place, with Adam at the learning rate of `warmed_up`, on clusters that k-means finds.
 
     The weights that are kept are those with the lowest loss on held-out latents.
 
@@ -123,6 +166,7 @@ def fit_flow(
     """
     mean, deviation = moments(training)
     flow.standardise(mean, deviation)
+    flow.group(*clusters((training[:ENOUGH, 0] - mean) / deviation, most_clusters, seed))
     flow.trainable = True
     epochs = -(-steps // STEPS_AN_EPOCH)
     judges = np.repeat(held_out[:JUDGES], max(1, 2 * JUDGES // len(held_out)), axis=0)
@@ -139,6 +183,16 @@ def fit_flow(
     return flow
 
 
+def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Centres (k, latent_dim) of clusters of standardised latents (n, latent_dim), and the share of each, (k,)."""
+    images, latents = z_mean.shape
+    count = max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
+    with threadpool_limits(1, "openmp"), warnings.catch_warnings():  # of more threads the order decides on last digits
+        warnings.simplefilter("ignore", ConvergenceWarning)  # equal latents make fewer clusters, and these will do
+        found = KMeans(count, random_state=seed).fit(z_mean)
+    return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
+
+
 def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of z over all images, (latent_dim,) each, in one pass of blocks."""
     total = squares = noise = np.zeros(latents.shape[2])
@@ -151,14 +205,15 @@ def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     return mean.astype(np.float32), deviation.astype(np.float32)
 
 
-def report(fitted: Fitted, latents: NDArray[np.float32]) -> None:
+def report(fitted: Fitted, training: Encoded) -> None:
     """Say on stderr which distribution is the best, and warn of latents that tell next to nothing of the images."""
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
-    active = int(active_units(latents[:ENOUGH, 0]).sum())
-    if active < latents.shape[2] / 10:
+    z_mean = training.latents[:ENOUGH, 0]
+    active = int(active_units(z_mean).sum())
+    if active < z_mean.shape[1] / 10:
         print(
-            f"warning: {active} of {latents.shape[2]} latent units are active: samples will be alike, and images lose "
+            f"warning: {active} of {z_mean.shape[1]} latent units are active: samples will be alike, and images lose "
             "their detail; a lower kl_weight or a longer training may help",
             file=sys.stderr,
         )
@@ -167,9 +222,10 @@ def report(fitted: Fitted, latents: NDArray[np.float32]) -> None:
 def with_priors(model: VAE, fitted: Fitted) -> VAE:
     """A model of the same weights that has these distributions, and samples from the best one."""
     settings = {**fitted.mixture.settings, "sampler": fitted.best, "densities": fitted.scores}
-    whole = VAE.from_config({**model.get_config(), **settings})
-    for name in ("encoder", "decoder", "flow"):
-        getattr(whole, name).set_weights(getattr(model, name).get_weights())
+    flow = fitted.flow or model.flow
+    whole = VAE.from_config({**model.get_config(), **settings, "flow_width": flow.settings["width"]})
+    for part, taken in ((whole.encoder, model.encoder), (whole.decoder, model.decoder), (whole.flow, flow)):
+        part.set_weights(taken.get_weights())
     whole.mixture.set_weights(fitted.mixture.get_weights())
     whole.variance.assign(model.variance)
     return whole

@@ -34,7 +34,7 @@ class VAE(keras.Model):
         seed: seed of the initial weights and of the noise.
         sampler: which of `priors` new images are best drawn from, once these have been fitted.
         densities: of those that have been fitted, the mean log-density of held-out latents, in nats.
-        flow_width: units of each layer of the flow, see `FlowPrior`.
+        flow_width: units of each layer of the flow, see `FlowPrior`; few until one has been fitted.
         components, covariance: of the mixture, see `MixturePrior`.
         training: how the model is trained, by the names of these parameters; kept with the model to be told.
 
@@ -57,7 +57,7 @@ class VAE(keras.Model):
         precision: str = "float32",
         sampler: str = "normal",
         densities: dict[str, float] | None = None,
-        flow_width: int = 384,
+        flow_width: int = 8,
         components: int = 1,
         covariance: str = "diag",
         training: dict[str, Any] | None = None,

@@ -98,7 +98,7 @@ def ours(file: Path, held_out: Pictures) -> tuple[Pictures, dict[str, Pictures]]
     sampler = model.settings["sampler"]
     rebuilt, drawn = (
         np.stack(list(decode_in_batches(model, latents)))
-        for latents in (encode(model, held_out).z_mean, draw_latents(model, sampler, len(held_out), 0, 1.0))
+        for latents in (encode(model, held_out).z_mean, draw_latents(model.priors[sampler], len(held_out), 0, 1.0))
     )
     return rebuilt, {sampler: drawn}
 

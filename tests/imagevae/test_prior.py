@@ -97,6 +97,51 @@ def test_a_draw_does_not_depend_on_how_many_there_are(flow: FlowPrior):
     assert np.array_equal(few, many)
 
 
+@pytest.fixture(scope="module")
+def shapes() -> np.ndarray:
+    """Four points in 64 dimensions, of which clusters are made in shares of 1 to 4."""
+    return np.random.default_rng(0).standard_normal((4, 64)).astype(np.float32)
+
+
+def around(shapes: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points of clusters around shapes, with the number of the cluster of each."""
+    noise = np.random.default_rng(seed)
+    member = noise.choice(4, count, p=[0.1, 0.2, 0.3, 0.4])
+    return shapes[member] + 0.1 * noise.standard_normal((count, 64), np.float32), member
+
+
+@pytest.fixture(scope="module")
+def clustered(shapes: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> FlowPrior:
+    keras.utils.set_random_seed(0)
+    latents = (as_latents(around(shapes, count, count)[0]) for count in (2000, 500))
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("clustered") / "flow.npz", "")
+    return fit_flow(FlowPrior(64, 64, blocks=1), *latents, checkpoint, steps=300, seed=0)
+
+
+def test_a_flow_draws_from_the_clusters_as_often_as_they_came(clustered: FlowPrior, shapes: np.ndarray):
+    drawn = draws(clustered, 2000)
+    distances = np.linalg.norm(drawn[:, None] - shapes, axis=2)
+    assert np.bincount(distances.argmin(axis=1)) / len(drawn) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.03)
+    assert np.median(distances.min(axis=1)) < np.linalg.norm(shapes[0] - shapes[1]) / 3
+
+
+def test_a_flow_knows_the_density_of_clusters(clustered: FlowPrior, shapes: np.ndarray):
+    """Its bound lies below the true log-density, but for the noise of the estimate, and not far."""
+    points, member = around(shapes, 500, seed=1)
+    true = np.log([0.1, 0.2, 0.3, 0.4])[member] + norm.logpdf(points, shapes[member], 0.1).sum(axis=1)
+    bound = clustered.log_prob(points).mean()
+    single = multivariate_normal(points.mean(axis=0), np.cov(points.T)).logpdf(points).mean()
+    assert single < bound < true.mean() + 1
+
+
+def test_no_cluster_without_a_share_is_chosen(clustered: FlowPrior):
+    assert clustered.shares.numpy()[4:].sum() == 0
+    far = np.random.default_rng(0).standard_normal((500, 64)).astype(np.float32)
+    assert np.asarray(clustered.cluster(far))[:, 4:].sum() == 0
+    last = clustered.sample(far[:1], np.float32([1 - 2**-24]))
+    assert np.isfinite(last).all()
+
+
 def test_moments_of_latents_count_the_spread_of_the_posterior():
     points = two_clouds(10_000)
     latents = np.stack([points, np.full_like(points, np.log(0.5))], axis=1)
