@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
-from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from tqdm import tqdm
 
+from imagevae.clusters import k_means
 from imagevae.dataset import Images
 from imagevae.intervals import Figure, normal, share
 from imagevae.square import resample
@@ -55,8 +55,8 @@ class Cells(NamedTuple):
 def cells(training: NDArray, held_out: NDArray, samples: NDArray, seed: int) -> Cells:
     """Cells of thumbnails; as many that 50 held-out images fall into each, and ten at most."""
     count = int(np.clip(len(held_out) // 50, 1, min(10, len(training))))
-    clusters = KMeans(count, random_state=seed, n_init=3).fit(training)
-    return Cells(clusters.predict(held_out), clusters.predict(samples))
+    found = k_means(training, count, seed, starts=3)
+    return Cells(found.predict(held_out), found.predict(samples))
 
 
 def copying(distance: NDArray, held_out: NDArray, where: Cells) -> Figure:

@@ -10,13 +10,12 @@ import keras
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 
 from imagevae.batches import Batches, Draws
 from imagevae.checkpoint import Checkpoint
+from imagevae.clusters import k_means
 from imagevae.dataset import Images
 from imagevae.decoding import decode_in_batches
 from imagevae.encoding import Posterior, encode_in_batches
@@ -104,7 +103,12 @@ def fit_best_flow(
         found = c_t(model, flow, training.images, held_out.latents[:JUDGES, 0], seed)
         if found > COPIES:
             break
-        print(f"warning: a flow {width} wide draws copies of training images (C_T {found:.1f})", file=sys.stderr)
+        then = (
+            "it is kept; more images would help" if (width, most_clusters) == FLOWS[-1] else "a narrower one is fitted"
+        )
+        print(
+            f"warning: a flow {width} wide draws copies of training images (C_T {found:.1f}); {then}", file=sys.stderr
+        )
     return flow
 
 
@@ -187,9 +191,7 @@ def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray
     """Centres (k, latent_dim) of clusters of standardised latents (n, latent_dim), and the share of each, (k,)."""
     images, latents = z_mean.shape
     count = max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
-    with threadpool_limits(1, "openmp"), warnings.catch_warnings():  # of more threads the order decides on last digits
-        warnings.simplefilter("ignore", ConvergenceWarning)  # equal latents make fewer clusters, and these will do
-        found = KMeans(count, random_state=seed).fit(z_mean)
+    found = k_means(z_mean, count, seed)
     return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
 
 
