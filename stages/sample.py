@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from imagevae import command
 
 FOR_IMAGES = {"fit", "background"}
-FOR_SAMPLES = {"pictures", "count", "seed", "temperature", "sampler", "form"}
+FOR_SAMPLES = {"pictures", "count", "seed", "temperature", "guidance", "sampler", "form"}
 MODES: dict[str, set[str]] = {  # each with the flags that mean something to it
     "reconstruct": {"form", *FOR_IMAGES},
     "interpolate": FOR_IMAGES,
@@ -56,10 +56,18 @@ def check_mode(context: click.Context) -> None:
     help="Standard deviation of the noise that becomes z; below 1 the samples are more alike and more typical.",
 )
 @click.option(
+    "--guidance",
+    type=command.FiniteRange(0, 100),
+    default=1.0,
+    help="How far samples of a flow are kept from the faults of a weaker one; 0 for not at all. More makes them more "
+    "typical, and in the end less varied.",
+)
+@click.option(
     "--sampler",
     type=click.Choice(["best", "normal", "mixture", "flow"]),
     default="best",
-    help="Distribution that z is drawn from: of the three, the one under which held-out latents are the most likely.",
+    help="Distribution that z is drawn from: the flow if there is one, or else the one of the other two under which "
+    "held-out latents are likelier.",
 )
 @click.option(
     "--format",
@@ -94,6 +102,7 @@ def main(
     count: int,
     seed: int,
     temperature: float,
+    guidance: float,
     sampler: str,
     form: str,
     reconstruct: Path | None,
@@ -154,13 +163,15 @@ def main(
                 raise BadInput(f"{model_file}: a model with {model.latent_dim} latents; --manifold wants one with two")
             (folder / "manifold.png").write_bytes(encode_png(plane(model)))
         else:
-            samples = decode_in_batches(model, draw_latents(model.priors[sampler], count, seed, temperature))
+            drawn = draw_latents(model.priors[sampler], count, seed, temperature, guidance)
+            samples = decode_in_batches(model, drawn)
             seen = enumerate(tqdm(samples, total=count, desc="sample", unit="sample", disable=None))
             named = ((f"{number:06}.png", pixels) for number, pixels in seen)
-            write_squares(folder, named, form, {"seed": seed, "temperature": temperature, "sampler": sampler})
+            how = {"seed": seed, "temperature": temperature, "guidance": guidance, "sampler": sampler}
+            write_squares(folder, named, form, how)
     if pictures:
         with new_folder(pictures) as folder:
-            latents = draw_latents(model.priors[sampler], min(count, 64), seed, temperature)
+            latents = draw_latents(model.priors[sampler], min(count, 64), seed, temperature, guidance)
             shown = list(decode_in_batches(model, latents))
             (folder / "samples.png").write_bytes(encode_png(contact_sheet(shown, tile=model.size)))
             if active := active_latents(model):

@@ -11,7 +11,8 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 from numpy.typing import NDArray
 
-STEPS = 32  # of the integration from noise to latents
+STEPS = 16  # from noise to latents, by Heun's method: samples of half or twice as many are as good
+DENSITY_STEPS = 32  # from latents back to noise, with their density
 CLUSTERS = 64  # that a flow tells apart, at most
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
 PROBES = 2  # directions that the divergence is taken along
@@ -24,8 +25,14 @@ class Prior(Protocol):
 
     latent_dim: int
 
-    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
-        """From standard normal noise (n, latent_dim), and uniform numbers (n,) where a choice is to be made, to z."""
+    def sample(
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+    ) -> NDArray[np.float32]:
+        """From standard normal noise (n, latent_dim), and uniform numbers (n,) where a choice is to be made, to z.
+
+        Args:
+            guidance: of a flow, see `FlowPrior`; means nothing to the others.
+        """
 
     def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-density of each z, in nats, (n,)."""
@@ -37,7 +44,9 @@ class NormalPrior:
     def __init__(self, latent_dim: int):
         self.latent_dim = latent_dim
 
-    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+    def sample(
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+    ) -> NDArray[np.float32]:
         """See `Prior`."""
         return noise
 
@@ -83,7 +92,9 @@ class MixturePrior(keras.layers.Layer):
             ops.convert_to_numpy(weight).astype(np.float64) for weight in (self.shares, self.means, self.factors)
         )
 
-    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+    def sample(
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+    ) -> NDArray[np.float32]:
         """See `Prior`."""
         shares, means, factors = self._parameters()
         chosen = _chosen(shares, choice)
@@ -125,8 +136,8 @@ class FlowPrior(keras.Model):
     images do.
 
     A narrow network learns the velocity beside it, without the clusters, and worse. Samples keep away from its faults:
-    their velocity goes as far beyond the flow's own as that is from the narrow network's (Karras et al. 2024,
-    https://arxiv.org/abs/2406.02507, equation 3, with a weight of 2).
+    their velocity goes beyond the flow's own, by `guidance` times the difference between the two (Karras et al. 2024,
+    https://arxiv.org/abs/2406.02507, equation 3, whose weight is 1 more).
 
     Args:
         latent_dim: number of latent units.
@@ -211,15 +222,18 @@ class FlowPrior(keras.Model):
         self.mean_loss.update_state(loss, sample_weight=ops.shape(wanted)[0])
         return loss + ops.mean(ops.square(guide - wanted))
 
-    def sample(self, noise: NDArray[np.float32], choice: NDArray[np.float32]) -> NDArray[np.float32]:
+    def sample(
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+    ) -> NDArray[np.float32]:
         """See `Prior`; by Heun's method."""
         points = np.asarray(noise, np.float32)
         cluster = np.eye(CLUSTERS, dtype=np.float32)[_chosen(ops.convert_to_numpy(self.shares), choice)]
 
         def velocity(points: NDArray, time: float) -> NDArray:
-            return 2 * _predict(self.network, points, time, cluster) - _predict(self.guide, points, time)
+            own = _predict(self.network, points, time, cluster)
+            return own + guidance * (own - _predict(self.guide, points, time)) if guidance else own
 
-        for start, end in _intervals():
+        for start, end in _intervals(STEPS):
             first = velocity(points, start)
             second = velocity(points + (end - start) * first, end)
             points = points + (end - start) / 2 * (first + second)
@@ -246,7 +260,7 @@ class FlowPrior(keras.Model):
             return _predict(self.network, points, time, cluster)
 
         change = np.zeros(len(z))
-        for start, end in reversed(_intervals()):
+        for start, end in reversed(_intervals(DENSITY_STEPS)):
             width = end - start
             first = velocity(points, end)
             middle, time = points - width / 2 * first, (start + end) / 2
@@ -269,8 +283,8 @@ def _predict(network: keras.Model, points: NDArray, time: float, *cluster: NDArr
     return network.predict_on_batch([points.astype(np.float32), times, *cluster])
 
 
-def _intervals() -> list[tuple[float, float]]:
-    times = np.linspace(0, 1, STEPS + 1)
+def _intervals(steps: int) -> list[tuple[float, float]]:
+    times = np.linspace(0, 1, steps + 1)
     return list(itertools.pairwise(times))
 
 

@@ -2,8 +2,9 @@
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -23,17 +24,18 @@ from imagevae.latents import active as active_units
 from imagevae.memorisation import cells, copying, nearest, thumbnails
 from imagevae.prior import CLUSTERS, FlowPrior, MixturePrior, Prior
 from imagevae.sampling import draw_latents
-from imagevae.training import Best, Progress, fit, warmed_up
+from imagevae.training import Best, Logs, Progress, fit, warmed_up
 from imagevae.vae import VAE
 
 FLOW_BATCH = 256
-STEPS_AN_EPOCH = 100
+STEPS_AN_EPOCH = 250  # after which samples are looked through for copies
 LEARNING_RATE = 0.005
+AVERAGING = 0.99  # momentum of the moving average of a flow's weights
 COMPONENTS = (1, 4, 16)
 CLUSTER_IMAGES, CLUSTER_LATENTS = 50, 16  # for each cluster, at least: where either are few, none are needed
 ENOUGH = 20_000  # latents; more would cost more than they tell
 JUDGES = 500  # held-out latents that the distributions are compared on
-# Width of a flow, and clusters at most. The first draws better, but copies images that are few or made of few parts.
+# Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
 
@@ -56,8 +58,8 @@ class Fitted:
 
     @property
     def best(self) -> str:
-        """Name of the distribution under which held-out latents, and with them images, are most likely."""
-        return max(self.scores, key=lambda name: self.scores[name])
+        """Name of the distribution to sample from: the flow, or else that under which held-out latents are likelier."""
+        return "flow" if self.flow else max(self.scores, key=lambda name: self.scores[name])
 
 
 def encode_all(model: VAE, images: Images, file: Path) -> Encoded:
@@ -88,44 +90,91 @@ def fit_priors(
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:
-        flow = fit_best_flow(model, training, held_out, checkpoint, steps, seed)
+        c_t = copy_test(model, training.images, held_out.latents[:JUDGES, 0], seed)
+        flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed)
         scores["flow"] = flow.log_prob(judges).mean()
     return Fitted(flow, mixture, {name: float(score) for name, score in scores.items()})
 
 
 def fit_best_flow(
-    model: VAE, training: Encoded, held_out: Encoded, checkpoint: Callable[[str], Checkpoint], steps: int, seed: int
+    training: NDArray[np.float32],
+    held_out: NDArray[np.float32],
+    checkpoint: Callable[[str], Checkpoint],
+    c_t: Callable[[Prior], float],
+    steps: int,
+    seed: int,
 ) -> FlowPrior:
-    """The first of `FLOWS` whose samples are no copies of training images, or the last of them; see `fit_priors`."""
-    for width, most_clusters in FLOWS:
-        flow = FlowPrior(model.latent_dim, width, seed=seed)
-        fit_flow(flow, training.latents, held_out.latents, checkpoint(f"flow-{width}"), steps, seed, most_clusters)
-        found = c_t(model, flow, training.images, held_out.latents[:JUDGES, 0], seed)
-        if found > COPIES:
+    """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
+
+    Args:
+        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
+        c_t: of a distribution, see `copy_test`.
+    """
+    images, _, latents = training.shape
+    kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
+    for width, most_clusters in kinds:
+        flow = FlowPrior(latents, width, seed=seed)
+        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow))
+        fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
+        done = len(best.history) / epochs_of(steps)
+        last = done > 0.5 or width == kinds[-1][0]
+        if best.enough(best.history[-1]):
+            print(
+                f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['c_t']:.1f}); "
+                + ("the weights before are kept" if last else "a narrower one, without clusters, takes its place"),
+                file=sys.stderr,
+            )
+            if last and len(best.history) == 1:
+                print("warning: samples will be copies of training images; more images would help", file=sys.stderr)
+        if last:
             break
-        then = (
-            "it is kept; more images would help" if (width, most_clusters) == FLOWS[-1] else "a narrower one is fitted"
-        )
-        print(
-            f"warning: a flow {width} wide draws copies of training images (C_T {found:.1f}); {then}", file=sys.stderr
-        )
     return flow
 
 
-def c_t(model: VAE, prior: Prior, training: Images, held_out: NDArray[np.float32], seed: int) -> float:
-    """The test for copies among what a distribution draws, see `copying`, against reconstructions of held-out images,
-    which have gone through the same decoder: its blur brings images nearer to each other.
+def copy_test(model: VAE, training: Images, held_out: NDArray[np.float32], seed: int) -> Callable[[Prior], float]:
+    """The test for copies among what a distribution draws, C_T, see `copying`, against reconstructions of held-out
+    images, which have gone through the same decoder: its blur brings images nearer to each other.
 
     Args:
         held_out: their z_mean, (n, latent_dim).
     """
-    drawn, rebuilt = (
-        thumbnails(np.stack(list(decode_in_batches(model, latents))))
-        for latents in (draw_latents(prior, DRAWN, seed, temperature=1.0), held_out)
-    )
-    known = training.some(ENOUGH, seed)
-    where = cells(thumbnails(known.some(JUDGES, seed)[:]), rebuilt, drawn, seed)
-    return copying(nearest(drawn, known)[0], nearest(rebuilt, known)[0], where).value
+
+    def pictures(latents: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return thumbnails(np.stack(list(decode_in_batches(model, latents))))
+
+    known, rebuilt = training.some(ENOUGH, seed), pictures(held_out)
+    distance, some = nearest(rebuilt, known)[0], thumbnails(known.some(JUDGES, seed)[:])
+
+    def c_t(prior: Prior) -> float:
+        drawn = pictures(draw_latents(prior, DRAWN, seed))
+        return copying(nearest(drawn, known)[0], distance, cells(some, rebuilt, drawn, seed)).value
+
+    return c_t
+
+
+class WhileNew(Best):
+    """Keeps the last weights of a flow whose samples are no copies of training images, and ends its training when
+    some are; where they are from the start, the first weights.
+
+    Samples grow better long after the loss on held-out latents has been at its lowest: see
+    tests/benchmarks/experiments.md.
+
+    Args:
+        c_t: of samples, see `copy_test`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, c_t: Callable[[], float]):
+        super().__init__(lambda logs: logs["val_loss"], checkpoint)
+        self.c_t = c_t
+
+    def examine(self) -> Logs:
+        return {"c_t": self.c_t()}
+
+    def better(self, logs: Logs) -> bool:
+        return not self.enough(logs)
+
+    def enough(self, logs: Logs) -> bool:
+        return logs["c_t"] <= COPIES
 
 
 def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:
@@ -156,41 +205,51 @@ def fit_flow(
     flow: FlowPrior,
     training: NDArray[np.float32],
     held_out: NDArray[np.float32],
-    checkpoint: Checkpoint,
+    best: Best,
     steps: int,
     seed: int,
     most_clusters: int = CLUSTERS,
 ) -> FlowPrior:
     """Train a flow in place, with Adam at the learning rate of `warmed_up`, on clusters that k-means finds.
 
-    The weights that are kept are those with the lowest loss on held-out latents.
-
     Args:
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
+        best: chooses the moving average of the weights that is kept.
     """
     mean, deviation = moments(training)
     flow.standardise(mean, deviation)
     flow.group(*clusters((training[:ENOUGH, 0] - mean) / deviation, most_clusters, seed))
     flow.trainable = True
-    epochs = -(-steps // STEPS_AN_EPOCH)
+    epochs = epochs_of(steps)
+    batches = Draws(training, FLOW_BATCH, -(-steps // epochs), seed)
     judges = np.repeat(held_out[:JUDGES], max(1, 2 * JUDGES // len(held_out)), axis=0)
     fit(
         flow,
-        keras.optimizers.Adam(warmed_up(LEARNING_RATE, epochs * STEPS_AN_EPOCH), beta_2=0.99),
-        Draws(training, FLOW_BATCH, STEPS_AN_EPOCH, seed),
+        keras.optimizers.Adam(
+            warmed_up(LEARNING_RATE, epochs * len(batches)), beta_2=0.99, use_ema=True, ema_momentum=AVERAGING
+        ),
+        batches,
         Batches(judges, FLOW_BATCH),
         epochs,
-        Best(lambda logs: logs["val_loss"], checkpoint),
-        [Progress("flow", epochs, STEPS_AN_EPOCH * FLOW_BATCH, FLOW_BATCH)],
+        best,
+        [Progress("flow", epochs, len(batches) * FLOW_BATCH, FLOW_BATCH)],
     )
     flow.trainable = False
     return flow
 
 
+def epochs_of(steps: int) -> int:
+    return -(-steps // STEPS_AN_EPOCH)
+
+
+def count_clusters(images: int, latents: int, most: int) -> int:
+    return max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
+
+
 def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Centres (k, latent_dim) of clusters of standardised latents (n, latent_dim), and the share of each, (k,)."""
     images, latents = z_mean.shape
-    count = max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
+    count = count_clusters(images, latents, most)
     found = k_means(z_mean, count, seed)
     return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
 

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Collection
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +123,13 @@ def fit(
     compiled = keras.config.backend() == "jax"  # XLA makes TensorFlow slower on a CPU
     model.compile(optimizer=optimizer, jit_compile=compiled, steps_per_execution=STEPS_AT_ONCE)
     done = best.restore(model)
+    ended = bool(done) and best.enough(done[-1])
     for callback in callbacks:
         callback.set_model(model)
         for epoch, logs in enumerate(done):
             callback.on_epoch_end(epoch, logs)
     batches.start(len(done))
-    if len(done) < epochs:
+    if len(done) < epochs and not ended:
         model.fit(
             batches,
             epochs=epochs,
@@ -141,8 +142,22 @@ def fit(
     best.apply(model)
 
 
+@contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Lets a model have the moving averages of its weights for a while, if its optimizer keeps them."""
+    if not model.optimizer.use_ema:
+        yield
+        return
+    weights = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    yield
+    model.set_weights(weights)
+
+
 class Best(keras.callbacks.Callback):
     """Keeps the weights of the best epoch, saves a checkpoint after each one, and ends a training that goes astray.
+
+    Where the optimizer keeps moving averages of the weights, those are kept.
 
     Args:
         score: of an epoch's logs; the lowest is best.
@@ -185,8 +200,10 @@ class Best(keras.callbacks.Callback):
         if not all(math.isfinite(value) for value in logs.values()):
             self._stop(epoch)
             return
-        if not self.history or self.score(logs) < self.score(self.history[self.epoch]):
-            self.weights, self.epoch = self.model.get_weights(), epoch
+        with averaged(self.model):
+            logs |= self.examine()
+            if not self.history or self.better(logs):
+                self.weights, self.epoch = self.model.get_weights(), epoch
         self.history.append(logs)
         if self.picture and epoch in self.pictured:
             self.pictures[epoch] = self.picture()
@@ -199,6 +216,20 @@ class Best(keras.callbacks.Callback):
                 "history": np.array(json.dumps(self.history)),
             }
         )
+
+        self.model.stop_training |= self.enough(logs)
+
+    def examine(self) -> Logs:
+        """More that an epoch's logs are to tell of the model, which has the weights that may be kept."""
+        return {}
+
+    def better(self, logs: Logs) -> bool:
+        """Whether the weights after an epoch are to be kept, instead of those that are."""
+        return self.score(logs) < self.score(self.history[self.epoch])
+
+    def enough(self, logs: Logs) -> bool:
+        """Whether training ends after an epoch."""
+        return False
 
     def _stop(self, epoch: int) -> None:
         what = f"{self.model.name}: the loss is not finite in epoch {epoch + 1}"

@@ -1,5 +1,7 @@
 """Distributions of the latents: their densities are right, and what they draw follows them."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,11 +11,14 @@ from sklearn.mixture import GaussianMixture
 from imagevae.checkpoint import Checkpoint
 from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
 from imagevae.prior_fitting import fit_flow, fit_mixture, moments
+from imagevae.training import Best
 
 
 def draws(prior: Prior, count: int, seed: int = 0) -> np.ndarray:
+    """z as it is distributed, without guidance."""
     noise = np.random.default_rng(seed)
-    return prior.sample(noise.standard_normal((count, prior.latent_dim), np.float32), noise.random(count, np.float32))
+    z, choice = noise.standard_normal((count, prior.latent_dim), np.float32), noise.random(count, np.float32)
+    return prior.sample(z, choice, guidance=0.0)
 
 
 def two_clouds(count: int, seed: int = 0) -> np.ndarray:
@@ -65,13 +70,17 @@ def test_a_flow_that_has_learned_nothing_is_a_normal_distribution():
     assert flow.log_prob(z) == pytest.approx(wanted, abs=1e-4)
 
 
+def lowest_loss(file: Path) -> Best:
+    return Best(lambda logs: logs["val_loss"], Checkpoint(file, ""))
+
+
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> FlowPrior:
     """A flow that was trained on `two_clouds`."""
     keras.utils.set_random_seed(0)
     file = tmp_path_factory.mktemp("flow") / "flow.npz"
     latents = as_latents(two_clouds(5000)), as_latents(two_clouds(500, seed=1))
-    return fit_flow(FlowPrior(2, 64, blocks=2), *latents, Checkpoint(file, ""), steps=1000, seed=0)
+    return fit_flow(FlowPrior(2, 64, blocks=2), *latents, lowest_loss(file), steps=1000, seed=0)
 
 
 def test_a_flow_draws_what_it_was_trained_on(flow: FlowPrior):
@@ -114,8 +123,8 @@ def around(shapes: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.nd
 def clustered(shapes: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> FlowPrior:
     keras.utils.set_random_seed(0)
     latents = (as_latents(around(shapes, count, count)[0]) for count in (2000, 500))
-    checkpoint = Checkpoint(tmp_path_factory.mktemp("clustered") / "flow.npz", "")
-    return fit_flow(FlowPrior(64, 64, blocks=1), *latents, checkpoint, steps=300, seed=0)
+    best = lowest_loss(tmp_path_factory.mktemp("clustered") / "flow.npz")
+    return fit_flow(FlowPrior(64, 64, blocks=1), *latents, best, steps=600, seed=0)
 
 
 def test_a_flow_draws_from_the_clusters_as_often_as_they_came(clustered: FlowPrior, shapes: np.ndarray):
@@ -123,6 +132,17 @@ def test_a_flow_draws_from_the_clusters_as_often_as_they_came(clustered: FlowPri
     distances = np.linalg.norm(drawn[:, None] - shapes, axis=2)
     assert np.bincount(distances.argmin(axis=1)) / len(drawn) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.03)
     assert np.median(distances.min(axis=1)) < np.linalg.norm(shapes[0] - shapes[1]) / 3
+
+
+def test_guidance_leads_to_what_is_typical(clustered: FlowPrior, shapes: np.ndarray):
+    """Guided draws lie nearer to the middle of their clusters."""
+    noise = np.random.default_rng(0)
+    z, choice = noise.standard_normal((2000, 64), np.float32), noise.random(2000, np.float32)
+    near = [
+        np.linalg.norm(clustered.sample(z, choice, guidance)[:, None] - shapes, axis=2).min(axis=1).mean()
+        for guidance in (0, 0.5, 1)
+    ]
+    assert near == sorted(near, reverse=True)
 
 
 def test_a_flow_knows_the_density_of_clusters(clustered: FlowPrior, shapes: np.ndarray):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from conftest import as_images
+from imagevae import prior_fitting
 from imagevae.checkpoint import Checkpoint
 from imagevae.decoding import decode_in_batches
-from imagevae.prior import MixturePrior, NormalPrior
-from imagevae.prior_fitting import FLOWS, Encoded, c_t, fit_best_flow
+from imagevae.prior import CLUSTERS, FlowPrior, MixturePrior, NormalPrior
+from imagevae.prior_fitting import Encoded, copy_test, fit_best_flow
 from imagevae.vae import VAE
 
 LATENTS = 6
@@ -38,21 +39,64 @@ def test_copies_are_told_from_new_images(model: VAE):
     training = encoded(model, z).images
     copier = MixturePrior(LATENTS, len(z), "diag")
     copier.set(np.full(len(z), 1 / len(z)), z, np.zeros_like(z))
-    unseen = normal(200, seed=1)
-    assert c_t(model, copier, training, unseen, seed=0) < -10
-    assert abs(c_t(model, NormalPrior(LATENTS), training, unseen, seed=0)) < 3
+    c_t = copy_test(model, training, normal(200, seed=1), seed=0)
+    assert c_t(copier) < -10
+    assert abs(c_t(NormalPrior(LATENTS))) < 3
 
 
-@pytest.mark.slow
-def test_a_wide_flow_that_copies_gives_way(model: VAE, tmp_path: Path, capsys: pytest.CaptureFixture):
-    """Twenty images are learned by heart, a few thousand are not."""
+def latents(count: int, seed: int) -> np.ndarray:
+    """z_mean and z_log_sigma of so many images, enough latents for clusters."""
+    z = np.random.default_rng(seed).standard_normal((count, 40)).astype(np.float32)
+    return np.stack([z, np.full_like(z, -3)], axis=1)
 
-    def width(training: int, steps: int) -> int:
-        sets = encoded(model, normal(training, seed=0)), encoded(model, normal(300, seed=1))
-        made = fit_best_flow(model, *sets, lambda name: Checkpoint(tmp_path / f"{training}-{name}", ""), steps, seed=0)
-        return made.settings["width"]
 
-    assert width(3000, steps=100) == FLOWS[0][0]
-    assert "copies" not in capsys.readouterr().err
-    assert width(20, steps=200) == FLOWS[-1][0]
-    assert "draws copies of training images" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("c_t", "width", "epochs"),
+    [
+        ([1, 1, 1, 1], 24, 4),  # no copies
+        ([1, 1, -4], 24, 2),  # in the last half: the weights before
+        ([1, -4, 1, 1, 1, 1], 16, 4),  # in the first half: another flow
+        ([-4, -4], 16, 1),  # from the start, whatever is done
+    ],
+)
+def test_a_flow_is_trained_until_it_copies(
+    c_t: list[float], width: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The weights are those that a training of so many of its four epochs ends with, and a training that was cut off
+    after half of the tests ends with them too."""
+    monkeypatch.setattr(prior_fitting, "STEPS_AN_EPOCH", 3)
+    monkeypatch.setattr(prior_fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
+    tested: list[tuple[int, list[np.ndarray]]] = []
+
+    def fitted(home: Path, answers: list[float], cut_after: int = 100) -> FlowPrior:
+        keras.utils.clear_session()  # as in stages/train.py: last digits depend on the names of layers
+        told = iter(answers)
+
+        def test(flow: FlowPrior) -> float:
+            nonlocal cut_after
+            cut_after -= 1
+            if cut_after < 0:
+                raise KeyboardInterrupt
+            tested.append((flow.settings["width"], flow.get_weights()))
+            return next(told)
+
+        sets = latents(200, seed=0), latents(50, seed=1)
+        return fit_best_flow(*sets, lambda name: Checkpoint(home / name, ""), test, 12, seed=0)
+
+    flow = fitted(tmp_path / "whole", c_t)
+    assert flow.settings["width"] == width
+    kept = [weights for one, weights in tested if one == width][epochs - 1]
+    whole = flow.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(whole, kept, strict=True))
+    home, done = tmp_path / "cut", len(c_t) // 2
+    with pytest.raises(KeyboardInterrupt):
+        fitted(home, c_t, cut_after=done)
+    again = fitted(home, c_t[done:]).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(whole, again, strict=True))
+
+
+def test_a_flow_of_few_images_says_that_it_copies_them(model: VAE, tmp_path: Path, capsys: pytest.CaptureFixture):
+    few, held_out = encoded(model, normal(20, seed=0)), encoded(model, normal(300, seed=1))
+    c_t = copy_test(model, few.images, held_out.latents[:, 0], seed=0)
+    fit_best_flow(few.latents, held_out.latents, lambda name: Checkpoint(tmp_path / name, ""), c_t, 200, seed=0)
+    assert "copies of training images" in capsys.readouterr().err
