@@ -250,7 +250,7 @@ def test_train_with_a_kl_weight_of_zero(squares: Path, tmp_path: Path):
     assert last["train"]["loss"] == last["train"]["reconstruction"]
 
 
-def test_samples_depend_on_the_seed_and_the_temperature_and_not_on_the_count(model_file: Path, tmp_path: Path):
+def test_samples_depend_on_their_flags_and_not_on_the_count(model_file: Path, tmp_path: Path):
     def sample(name: str, *arguments: object) -> dict[str, bytes]:
         result = run_stage("sample", "--model", model_file, "--output", tmp_path / name, *arguments)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -261,6 +261,7 @@ def test_samples_depend_on_the_seed_and_the_temperature_and_not_on_the_count(mod
     assert len(many) == 70
     assert few == {name: many[name] for name in few}
     assert sample("other", "--count", 3, "--seed", 1) != few
+    assert sample("guided", "--count", 3, "--guidance", 3) != few
     assert len(set(sample("cold", "--count", 3, "--temperature", 0).values())) == 1
     sample("shards", "--count", 70, "--format", "shards")
     in_shards = read_squares(tmp_path / "shards")

@@ -22,7 +22,8 @@ METRICS = {
     ),
     "bits_per_dimension_sampler": Entry(
         "Bits per dimension, as sampled",
-        "The same with the distribution that samples are drawn from as prior, in place of the standard normal one.",
+        "The same with the distribution that samples are drawn from as prior, in place of the standard normal one, "
+        "and without the guidance of samples.",
         LOWER,
     ),
     "elbo_bits_per_dimension": Entry(
