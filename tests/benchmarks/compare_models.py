@@ -132,7 +132,8 @@ def race(folder: Path, seconds: float, dimensions: int) -> None:
     measured = np.load(folder / "VAE.npz")["measured"]
     variance = measured[:, 1] + DEQUANTISATION
     elbo = -dimensions * (0.5 * np.log(2 * np.pi * np.e * variance) + np.log(LEVELS)) - measured[:, 2]
-    curve = -np.loadtxt(folder / "0/curves/plots/metrics/held_out/loss.tsv", skiprows=1)[:, 1]
+    curves = folder / "0/curves/plots/metrics/held_out"  # the loss may weigh the KL term, the ELBO does not
+    curve = -sum(np.loadtxt(curves / f"{term}.tsv", skiprows=1)[:, 1] for term in ("reconstruction", "kl"))
     passed = np.flatnonzero(curve > elbo.max())
     when = f"after {(passed[0] + 1) / len(curve) * seconds:.0f} s" if len(passed) else "never"
     print(f"\nHeld-out ELBO of pythae's VAE: {elbo.max():.0f} nats at best, after {measured[elbo.argmax(), 0]:.0f} s.")
