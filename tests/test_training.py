@@ -89,7 +89,7 @@ def test_pictures_show_what_is_learned(undisturbed: dict[str, bytes], model_file
 def test_a_training_killed_in_each_phase_ends_as_an_undisturbed_one(
     squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ):
-    for phase, saves in (("vae", 2), ("flow-768", 1)):
+    for phase, saves in (("vae", 2), ("flow-384", 1)):
         process = start(squares, tmp_path)
         stop_after(process, tmp_path / ".model.checkpoint" / "vae.keras" / f"{phase}.npz", saves, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL

@@ -148,10 +148,17 @@ def averaged(model: keras.Model) -> Iterator[None]:
     if not model.optimizer.use_ema:
         yield
         return
-    weights = model.get_weights()
+    weights = _copies(model)
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    model.set_weights(
+        _copies(model)
+    )  # under JAX they are the optimizer's own, and predictions delete what they are given
     yield
     model.set_weights(weights)
+
+
+def _copies(model: keras.Model) -> list[NDArray]:
+    return [weight.copy() for weight in model.get_weights()]
 
 
 class Best(keras.callbacks.Callback):
@@ -216,7 +223,6 @@ class Best(keras.callbacks.Callback):
                 "history": np.array(json.dumps(self.history)),
             }
         )
-
         self.model.stop_training |= self.enough(logs)
 
     def examine(self) -> Logs:
