@@ -54,7 +54,7 @@ def epochs_for(images: int) -> int:
 @click.option(
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
-    default=0.003,
+    default=0.002,
     help="Step size of Muon, the optimizer; it rises to this in the first 5% of the training and then falls to 0 along "
     "a cosine.",
 )

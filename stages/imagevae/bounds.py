@@ -39,7 +39,7 @@ class LogWeights(keras.Model):
         z = z_mean + ops.exp(z_log_sigma) * noise
         pixels = ops.cast(images, "float32") / LEVELS
         log_posterior = log_normal(noise) - ops.sum(z_log_sigma, axis=1)
-        return log_likelihood(pixels, self.model.decode(z), self.model.variance), log_normal(z) - log_posterior
+        return log_likelihood(pixels, self.model.decode(z), self.model.scale), log_normal(z) - log_posterior
 
 
 class Bounds(NamedTuple):

@@ -29,7 +29,8 @@ def thumbnails(images: NDArray[np.uint8], size: int = 16) -> NDArray[np.float32]
 def nearest(queries: NDArray[np.float32], training: Images) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Distance from each thumbnail (n, d) to that of the nearest training image, and that image's index, (n,)."""
     distance, index = np.full(len(queries), np.inf), np.zeros(len(queries), np.int64)
-    for start in tqdm(range(0, len(training), BLOCK), desc="nearest training images", disable=None):
+    starts = range(0, len(training), BLOCK)
+    for start in tqdm(starts, desc="nearest training images", disable=None, leave=False, delay=2):
         place, found = pairwise_distances_argmin_min(queries, thumbnails(training[start : start + BLOCK]))
         closer = found < distance
         distance[closer], index[closer] = found[closer], start + place[closer]

@@ -1,8 +1,8 @@
 """Encoders and decoders, in the kinds that a model can be made of.
 
 Each builder takes (size, latent_dim, width, seed). An encoder goes from pixels (n, size, size, 3), levels divided by
-255, to z_mean and z_log_sigma side by side, (n, 2 * latent_dim); a decoder from z (n, latent_dim) to the mean of each
-pixel, (n, size, size, 3).
+255, to z_mean and z_log_sigma side by side, (n, 2 * latent_dim); a decoder from z (n, latent_dim) to where the
+distribution of each pixel lies, (n, size, size, 3).
 """
 
 import itertools

@@ -239,10 +239,12 @@ def fit_flow(
 
 
 def epochs_of(steps: int) -> int:
+    """Epochs of a flow's training, each of `STEPS_AN_EPOCH` at most."""
     return -(-steps // STEPS_AN_EPOCH)
 
 
 def count_clusters(images: int, latents: int, most: int) -> int:
+    """How many clusters so many images, of so many latents each, are to be told apart by."""
     return max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
 
 
@@ -288,5 +290,5 @@ def with_priors(model: VAE, fitted: Fitted) -> VAE:
     for part, taken in ((whole.encoder, model.encoder), (whole.decoder, model.decoder), (whole.flow, flow)):
         part.set_weights(taken.get_weights())
     whole.mixture.set_weights(fitted.mixture.get_weights())
-    whole.variance.assign(model.variance)
+    whole.scale.assign(model.scale)
     return whole

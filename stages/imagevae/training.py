@@ -150,9 +150,7 @@ def averaged(model: keras.Model) -> Iterator[None]:
         return
     weights = _copies(model)
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    model.set_weights(
-        _copies(model)
-    )  # under JAX they are the optimizer's own, and predictions delete what they are given
+    model.set_weights(_copies(model))  # under JAX they are the optimizer's own, and predictions delete what they get
     yield
     model.set_weights(weights)
 
@@ -203,7 +201,7 @@ class Best(keras.callbacks.Callback):
         return self.history
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        logs = dict(logs or {})
+        logs = {} if logs is None else logs  # what is added, the callbacks after this one see
         if not all(math.isfinite(value) for value in logs.values()):
             self._stop(epoch)
             return
@@ -211,7 +209,7 @@ class Best(keras.callbacks.Callback):
             logs |= self.examine()
             if not self.history or self.better(logs):
                 self.weights, self.epoch = self.model.get_weights(), epoch
-        self.history.append(logs)
+        self.history.append(dict(logs))
         if self.picture and epoch in self.pictured:
             self.pictures[epoch] = self.picture()
         self.checkpoint.save(
@@ -303,7 +301,8 @@ class Progress(keras.callbacks.Callback):
         self.bar.update(self.start + min(self.images, (batch + 1) * self.batch_size) - self.bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        held_out = {name[4:]: f"{value:.5g}" for name, value in (logs or {}).items() if name.startswith("val_")}
+        shown = {name: value for name, value in (logs or {}).items() if name.startswith(("val_", "c_t"))}
+        held_out = {name.removeprefix("val_"): f"{value:.5g}" for name, value in shown.items()}
         self.start = self.bar.n = (epoch + 1) * self.images
         self.bar.set_postfix({"epoch": epoch + 1, **held_out})
 

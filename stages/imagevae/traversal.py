@@ -24,10 +24,11 @@ def activity(model: VAE) -> NDArray[np.float64]:
     """How strongly the decoder answers to each latent, judged without images.
 
     From z = 0 a latent goes one step to either side; half of the image's change is squared, summed over pixels and
-    divided by the decoder's variance times the KL weight. In a linear VAE at its optimum that is what an image adds to
-    the precision of the latent's posterior (Lucas et al. 2019, section 4), next to nothing where the model does not use
-    the latent. Above `ACTIVE`, z_mean varies over images by more than about as much, which is the measure of Burda et
-    al. 2016 (section 5.2). A KL weight of 0 counts as 1.
+    divided by the square of the decoder's scale, times the KL weight. That is the Fisher information of the pixels
+    about the latent: in a linear VAE at its optimum, what an image adds to the precision of the latent's posterior
+    (Lucas et al. 2019, section 4), next to nothing where the model does not use the latent. Above `ACTIVE`, z_mean
+    varies over images by more than about as much, which is the measure of Burda et al. 2016 (section 5.2). A KL weight
+    of 0 counts as 1.
 
     Returns:
         (latent_dim,).
@@ -41,7 +42,7 @@ def activity(model: VAE) -> NDArray[np.float64]:
         z[: len(ahead)], z[half : half + len(ahead)] = ahead, -ahead
         mean = ops.convert_to_numpy(model.decode(z)).astype(np.float64)
         found.append(np.sum(np.square((mean[:half] - mean[half:]) / 2), axis=(1, 2, 3))[: len(ahead)])
-    return np.concatenate(found) / (float(model.variance) * (model.settings["kl_weight"] or 1))
+    return np.concatenate(found) / (float(model.scale) ** 2 * (model.settings["kl_weight"] or 1))
 
 
 def traversal(model: VAE, latents: list[int], steps: int = 9) -> NDArray[np.uint8]:

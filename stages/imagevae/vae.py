@@ -7,7 +7,7 @@ import keras
 from keras import KerasTensor, ops
 
 from imagevae.errors import BadInput
-from imagevae.likelihood import LEVELS, kl_per_unit, log_likelihood, mean_square_error
+from imagevae.likelihood import LEVELS, absolute_error, kl_per_unit, log_likelihood
 from imagevae.networks import NETWORKS, computing_in
 from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
 
@@ -16,10 +16,10 @@ from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
 class VAE(keras.Model):
     """A VAE of square RGB images (Kingma & Welling 2014), with the distribution of its latents to sample from.
 
-    The encoder gives z_mean and z_log_sigma; z = z_mean + exp(z_log_sigma) * noise; the decoder gives the mean of a
-    Gaussian over pixels with one variance for all of them. That variance is the mean squared error, which is the most
-    likely one for given means (Rybkin et al. 2021, section 4.2): that of the batch while training, a running average of
-    it otherwise.
+    The encoder gives z_mean and z_log_sigma; z = z_mean + exp(z_log_sigma) * noise; the decoder gives where the Laplace
+    distribution of each pixel lies, with one scale for all of them. That scale is the mean absolute error, which is the
+    most likely one (as the mean squared error is a Gaussian's: Rybkin et al. 2021, section 4.2): that of the batch
+    while training, a running average of it otherwise.
 
     Args:
         size: width and height of the images, in pixels.
@@ -89,7 +89,7 @@ class VAE(keras.Model):
         self.flow = FlowPrior(latent_dim, flow_width, seed=seed)
         self.mixture = MixturePrior(latent_dim, components, covariance)
         self.flow.trainable = self.mixture.trainable = False  # they are fitted on their own, to the latents
-        self.variance = self.add_weight(shape=(), initializer="ones", trainable=False, name="variance")
+        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
         self.kl_weight = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(kl_weight), trainable=False, name="kl_weight"
         )
@@ -104,7 +104,7 @@ class VAE(keras.Model):
         return list(self.means.values())
 
     def take_weights(self, other: "VAE", file: Path) -> None:
-        """Take the encoder, decoder and variance of another model of the same network.
+        """Take the encoder, decoder and scale of another model of the same network.
 
         Raises:
             BadInput: the two differ in a setting that decides the shapes; it names `file`, where the other is from.
@@ -116,7 +116,7 @@ class VAE(keras.Model):
                 )
         for name in ("encoder", "decoder"):
             getattr(self, name).set_weights(getattr(other, name).get_weights())
-        self.variance.assign(other.variance)
+        self.scale.assign(other.scale)
 
     def copy(self) -> "VAE":
         """A model of the same weights, which computes in float32."""
@@ -139,11 +139,11 @@ class VAE(keras.Model):
         return z_mean + ops.exp(z_log_sigma) * keras.random.normal(ops.shape(z_mean), seed=noise)
 
     def decode(self, z: KerasTensor) -> KerasTensor:
-        """From z (n, latent_dim) to the mean of each pixel, (n, size, size, 3), levels divided by 255."""
+        """From z (n, latent_dim) to the location of each pixel, (n, size, size, 3), levels divided by 255."""
         return self.decoder(z)
 
     def call(self, images: KerasTensor, training: bool = False) -> tuple[KerasTensor, ...]:
-        """From images, as for `encode`, to the means of their pixels at one draw of z, z_mean and z_log_sigma."""
+        """From images, as for `encode`, to the locations of their pixels at one draw of z, z_mean and z_log_sigma."""
         z_mean, z_log_sigma = self.encode(images)
         return self.decode(self.draw(z_mean, z_log_sigma, self.noise)), z_mean, z_log_sigma
 
@@ -157,22 +157,21 @@ class VAE(keras.Model):
     ) -> KerasTensor:
         """Reconstruction plus weighted KL, in nats an image, over the images for which y, (n,), is 1 and not 0, or
         all."""
-        mean, z_mean, z_log_sigma = y_pred
+        location, z_mean, z_log_sigma = y_pred
         count = ops.shape(x)[0] if y is None else ops.sum(y)
 
         def average(values: KerasTensor) -> KerasTensor:
             return ops.mean(values) if y is None else ops.sum(y * values) / count
 
         pixels = ops.cast(x, "float32") / LEVELS
-        variance = self.variance
+        scale = self.scale
         if training:
             # The scale is at its optimum for this batch, so no gradient flows through it (the envelope theorem).
-            variance = ops.stop_gradient(average(mean_square_error(pixels, mean)))
-            self.variance.assign(0.9 * self.variance + 0.1 * variance)
-        reconstruction = -average(log_likelihood(pixels, mean, variance))
+            scale = ops.stop_gradient(average(absolute_error(pixels, location)))
+            self.scale.assign(0.9 * self.scale + 0.1 * scale)
+        reconstruction = -average(log_likelihood(pixels, location, scale))
         kl = average(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1))
         loss = reconstruction + self.kl_weight * kl
-        scale = LEVELS * ops.sqrt(self.variance)
-        for mean_of, value in zip(self.means.values(), (loss, reconstruction, kl, scale), strict=True):
+        for mean_of, value in zip(self.means.values(), (loss, reconstruction, kl, LEVELS * self.scale), strict=True):
             mean_of.update_state(value, sample_weight=count)
         return loss

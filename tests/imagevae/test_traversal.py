@@ -9,7 +9,7 @@ from imagevae.vae import VAE
 def model_that_uses(latents: list[int], latent_dim: int = 5) -> VAE:
     """An untrained model, whose decoder hears only some latents, the first of them loudest."""
     model = VAE(8, latent_dim, width=4)
-    model.variance.assign(1e-4)
+    model.scale.assign(1e-2)
     [dense] = [layer for layer in model.decoder.layers if layer.name.startswith("dense")]
     kernel, bias = dense.get_weights()
     loudness = np.zeros((latent_dim, 1), np.float32)

@@ -70,16 +70,18 @@ class Clock(TrainingCallback):
 
 
 @torch.no_grad()
-def measure(model: nn.Module, images: torch.Tensor) -> tuple[float, float]:
-    """Mean squared error at a draw of z, and KL divergence from N(0, I) in nats an image."""
-    errors, divergences = [], []
+def measure(model: nn.Module, images: torch.Tensor) -> tuple[float, float, float]:
+    """Mean squared and mean absolute error at a draw of z, and KL divergence from N(0, I) in nats an image."""
+    squared, absolute, divergences = [], [], []
     for part in images.split(100):
         posterior = model.encoder(part)
         mean, log_variance = posterior.embedding, posterior.log_covariance
         z = mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
-        errors.append(((model.decoder(z).reconstruction - part) ** 2).mean((1, 2, 3)))
+        error = model.decoder(z).reconstruction - part
+        squared.append((error**2).mean((1, 2, 3)))
+        absolute.append(error.abs().mean((1, 2, 3)))
         divergences.append((mean**2 + log_variance.exp() - 1 - log_variance).sum(1) / 2)
-    return float(torch.cat(errors).mean()), float(torch.cat(divergences).mean())
+    return tuple(float(torch.cat(parts).mean()) for parts in (squared, absolute, divergences))
 
 
 def levels(images: torch.Tensor) -> np.ndarray:

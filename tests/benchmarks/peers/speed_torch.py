@@ -72,9 +72,9 @@ def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer,
     def run() -> None:
         mean, log_sigma = encode(images).chunk(2, dim=1)
         decoded = decode(mean + log_sigma.exp() * torch.randn_like(mean))
-        error = functional.mse_loss(decoded, images)
-        variance = error.detach()
-        reconstruction = 3 * SIZE**2 / 2 * (torch.log(variance) + error / variance)
+        error = functional.l1_loss(decoded, images)
+        scale = error.detach()
+        reconstruction = 3 * SIZE**2 * (torch.log(scale) + error / scale)
         divergence = ((mean**2 + (2 * log_sigma).exp() - 1) / 2 - log_sigma).sum((1, 2, 3)).mean()
         optimizer.zero_grad()
         (reconstruction + 0.5 * divergence).backward()
