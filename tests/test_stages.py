@@ -1,10 +1,12 @@
 """Each stage run by hand: what it writes, what it refuses, and that it leaves nothing half-written."""
 
 import importlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -389,6 +391,19 @@ def test_a_hundred_thousand_samples_take_no_more_memory_than_two_thousand(tmp_pa
     assert np.array_equal(*shards)
 
 
+def renamed(model: bytes, kind: str, other: str) -> bytes:
+    """A saved model whose class is registered under another name."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(model)) as archive, zipfile.ZipFile(result, "w") as changed:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "config.json":
+                assert f"imagevae>{kind}".encode() in content
+                content = content.replace(f"imagevae>{kind}".encode(), f"imagevae>{other}".encode())
+            changed.writestr(name, content)
+    return result.getvalue()
+
+
 def test_sample_and_evaluate_refuse_damaged_and_foreign_models(model_file: Path, squares: Path, tmp_path: Path):
     content = model_file.read_bytes()
     keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "foreign.keras")
@@ -398,6 +413,7 @@ def test_sample_and_evaluate_refuse_damaged_and_foreign_models(model_file: Path,
         "cut.keras": content[: len(content) // 2],
         "flipped.keras": content[:5000] + bytes([content[5000] ^ 255]) + content[5001:],
         "foreign.keras": (tmp_path / "foreign.keras").read_bytes(),
+        "gaussian.keras": renamed(content, "LaplaceVAE", "VAE"),  # as models with a Gaussian decoder were saved
     }
     for name, content in files.items():
         if content is not None:

@@ -60,9 +60,14 @@ def grid_levels(size: int, width: int) -> tuple[list[int], int]:
     return [width * min(2**level, 8) for level in range(levels)], math.ceil(size / 2**levels)
 
 
+def grid_side(network: str, size: int) -> int:
+    """Cells along a side of the grid that the latents of a network lie on; 0 where they lie on none."""
+    return grid_levels(size, 1)[1] if network == "spatial" else 0
+
+
 def check_latents(size: int, latent_dim: int) -> None:
     """Raise ValueError where the latents can't lie on the grid of a spatial network."""
-    side = grid_levels(size, 1)[1]
+    side = grid_side("spatial", size)
     if latent_dim % side**2:
         more = -(-latent_dim // side**2) * side**2
         raise ValueError(

@@ -15,6 +15,7 @@ STEPS = 16  # from noise to latents, by Heun's method: samples of half or twice 
 DENSITY_STEPS = 32  # from latents back to noise, with their density
 CLUSTERS = 64  # that a flow tells apart, at most
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
+LOCAL = 32  # channels of the convolutions on the grid of latents, at most
 PROBES = 2  # directions that the divergence is taken along
 FREQUENCIES = np.geomspace(1, 100, 32, dtype=np.float32)
 LOG_TWO_PI = math.log(2 * math.pi)
@@ -142,6 +143,7 @@ class FlowPrior(keras.Model):
     Args:
         latent_dim: number of latent units.
         width: units of each layer.
+        side: cells along a side of the grid that the latents lie on; 0 where they lie on none.
         blocks: residual blocks.
         dropout: share of the units that are left out while training, against learning the latents by heart.
         seed: seed of the initial weights and of the noise.
@@ -151,6 +153,7 @@ class FlowPrior(keras.Model):
         self,
         latent_dim: int,
         width: int,
+        side: int = 0,
         blocks: int = 3,
         dropout: float = 0.1,
         seed: int = 0,
@@ -158,11 +161,13 @@ class FlowPrior(keras.Model):
         **keywords: Any,
     ):
         super().__init__(name=name, **keywords)
-        self.settings = dict(latent_dim=latent_dim, width=width, blocks=blocks, dropout=dropout, seed=seed)
+        self.settings: dict[str, Any] = dict(
+            latent_dim=latent_dim, width=width, side=side, blocks=blocks, dropout=dropout, seed=seed
+        )
         self.latent_dim = latent_dim
         self.noise = keras.random.SeedGenerator(seed)
-        self.network = build_velocity(latent_dim, CLUSTERS, width, blocks, dropout, seed)
-        self.guide = build_velocity(latent_dim, 0, GUIDE, blocks, 0.0, seed + 1000, "guide")
+        self.network = build_velocity(latent_dim, CLUSTERS, width, side, blocks, dropout, seed)
+        self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
         self.shift = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="shift")
         self.scale = self.add_weight(shape=(latent_dim,), initializer="ones", trainable=False, name="scale")
         self.centres = self.add_weight(shape=(CLUSTERS, latent_dim), trainable=False, name="centres")
@@ -289,19 +294,40 @@ def _intervals(steps: int) -> list[tuple[float, float]]:
 
 
 def build_velocity(
-    latent_dim: int, clusters: int, width: int, blocks: int, dropout: float, seed: int, name: str = "velocity"
+    latent_dim: int,
+    clusters: int,
+    width: int,
+    side: int,
+    blocks: int,
+    dropout: float,
+    seed: int,
+    name: str = "velocity",
 ) -> keras.Model:
     """A network of the flow: from points (n, latent_dim), times (n, 1) and, where there are any, one-hot clusters
     (n, clusters) to velocities (n, latent_dim).
 
     To what the layers find, each latent adds itself, times a factor that depends on the time: the better part of the
     velocity where latents are many and nearly independent, and more numbers than the layers are wide.
+
+    Where latents lie on a grid, convolutions amend that from what lies around each cell. They see all cells alike, so
+    they learn from fewer images what neighbours have in common.
     """
     seeds = iter(range(seed, seed + 1000))
 
+    def start(zero: bool) -> str | keras.initializers.Initializer:
+        return "zeros" if zero else keras.initializers.GlorotUniform(seed=next(seeds))
+
     def dense(units: int, activation: str | None = None, zero: bool = False) -> layers.Dense:
-        start = "zeros" if zero else keras.initializers.GlorotUniform(seed=next(seeds))
-        return layers.Dense(units, activation=activation, kernel_initializer=start)
+        return layers.Dense(units, activation=activation, kernel_initializer=start(zero))
+
+    def convolution(channels: int, activation: str | None = None, zero: bool = False) -> layers.Conv2D:
+        return layers.Conv2D(channels, 3, padding="same", activation=activation, kernel_initializer=start(zero))
+
+    def conditioned(x: KerasTensor) -> KerasTensor:
+        """Scaled and shifted by time and cluster, as in diffusion transformers (Peebles & Xie 2023, section 3.2)."""
+        both = layers.Reshape((*[1] * (len(x.shape) - 2), 2 * x.shape[-1]))(dense(2 * x.shape[-1])(clock))
+        scale, shift = ops.split(both, 2, axis=-1)
+        return layers.LayerNormalization(center=False, scale=False)(x) * (1 + scale) + shift
 
     points, time = keras.Input((latent_dim,)), keras.Input((1,))
     cluster = [keras.Input((clusters,))] if clusters else []
@@ -310,10 +336,15 @@ def build_velocity(
     clock = dense(256, "silu")(ops.concatenate(known, axis=-1))
     state = dense(width)(points)
     for _ in range(blocks):
-        # Scaled and shifted by time and cluster, as in transformers for diffusion (Peebles & Xie 2023, section 3.2).
-        scale, shift = ops.split(dense(2 * width)(clock), 2, axis=-1)
-        hidden = layers.LayerNormalization(center=False, scale=False)(state) * (1 + scale) + shift
-        hidden = layers.Dropout(dropout, seed=next(seeds))(dense(2 * width, "silu")(hidden))
-        state = state + dense(width, zero=True)(hidden)
+        hidden = dense(2 * width, "silu")(conditioned(state))
+        state = state + dense(width, zero=True)(layers.Dropout(dropout, seed=next(seeds))(hidden))
     velocity = dense(latent_dim, zero=True)(layers.LayerNormalization()(state))
-    return keras.Model([points, time, *cluster], velocity + points * dense(latent_dim, zero=True)(clock), name=name)
+    velocity = velocity + points * dense(latent_dim, zero=True)(clock)
+    if side:
+        cells = layers.Reshape((side, side, latent_dim // side**2))
+        local = min(width, LOCAL)
+        grid = convolution(local)(ops.concatenate([cells(points), cells(velocity)], axis=-1))
+        for _ in range(2):
+            grid = grid + convolution(local, "silu")(conditioned(grid))
+        velocity = velocity + layers.Flatten()(convolution(latent_dim // side**2, zero=True)(grid))
+    return keras.Model([points, time, *cluster], velocity, name=name)

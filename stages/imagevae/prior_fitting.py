@@ -91,7 +91,8 @@ def fit_priors(
     flow = None
     if steps:
         c_t = copy_test(model, training.images, held_out.latents[:JUDGES, 0], seed)
-        flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed)
+        side = model.flow.settings["side"]
+        flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed, side)
         scores["flow"] = flow.log_prob(judges).mean()
     return Fitted(flow, mixture, {name: float(score) for name, score in scores.items()})
 
@@ -103,24 +104,26 @@ def fit_best_flow(
     c_t: Callable[[Prior], float],
     steps: int,
     seed: int,
+    side: int = 0,
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
 
     Args:
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         c_t: of a distribution, see `copy_test`.
+        side: of the grid of latents, see `FlowPrior`.
     """
     images, _, latents = training.shape
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
     for width, most_clusters in kinds:
-        flow = FlowPrior(latents, width, seed=seed)
+        flow = FlowPrior(latents, width, side, seed=seed)
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow))
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
         done = len(best.history) / epochs_of(steps)
         last = done > 0.5 or width == kinds[-1][0]
         if best.enough(best.history[-1]):
             print(
-                f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['c_t']:.1f}); "
+                f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['val_c_t']:.1f}); "
                 + ("the weights before are kept" if last else "a narrower one, without clusters, takes its place"),
                 file=sys.stderr,
             )
@@ -168,13 +171,13 @@ class WhileNew(Best):
         self.c_t = c_t
 
     def examine(self) -> Logs:
-        return {"c_t": self.c_t()}
+        return {"val_c_t": self.c_t()}
 
     def better(self, logs: Logs) -> bool:
         return not self.enough(logs)
 
     def enough(self, logs: Logs) -> bool:
-        return logs["c_t"] <= COPIES
+        return logs["val_c_t"] <= COPIES
 
 
 def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:

@@ -151,8 +151,10 @@ def averaged(model: keras.Model) -> Iterator[None]:
     weights = _copies(model)
     model.optimizer.finalize_variable_values(model.trainable_variables)
     model.set_weights(_copies(model))  # under JAX they are the optimizer's own, and predictions delete what they get
-    yield
-    model.set_weights(weights)
+    try:
+        yield
+    finally:
+        model.set_weights(weights)
 
 
 def _copies(model: keras.Model) -> list[NDArray]:
@@ -301,8 +303,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.update(self.start + min(self.images, (batch + 1) * self.batch_size) - self.bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        shown = {name: value for name, value in (logs or {}).items() if name.startswith(("val_", "c_t"))}
-        held_out = {name.removeprefix("val_"): f"{value:.5g}" for name, value in shown.items()}
+        held_out = {name[4:]: f"{value:.5g}" for name, value in (logs or {}).items() if name.startswith("val_")}
         self.start = self.bar.n = (epoch + 1) * self.images
         self.bar.set_postfix({"epoch": epoch + 1, **held_out})
 

@@ -8,11 +8,11 @@ from keras import KerasTensor, ops
 
 from imagevae.errors import BadInput
 from imagevae.likelihood import LEVELS, absolute_error, kl_per_unit, log_likelihood
-from imagevae.networks import NETWORKS, computing_in
+from imagevae.networks import NETWORKS, computing_in, grid_side
 from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
 
 
-@keras.saving.register_keras_serializable("imagevae")
+@keras.saving.register_keras_serializable("imagevae", "LaplaceVAE")  # models that others were saved as are refused
 class VAE(keras.Model):
     """A VAE of square RGB images (Kingma & Welling 2014), with the distribution of its latents to sample from.
 
@@ -86,7 +86,7 @@ class VAE(keras.Model):
         with computing_in(precision):
             self.encoder = build_encoder(size, latent_dim, width, seed)
             self.decoder = build_decoder(size, latent_dim, width, seed)
-        self.flow = FlowPrior(latent_dim, flow_width, seed=seed)
+        self.flow = FlowPrior(latent_dim, flow_width, grid_side(network, size), seed=seed)
         self.mixture = MixturePrior(latent_dim, components, covariance)
         self.flow.trainable = self.mixture.trainable = False  # they are fitted on their own, to the latents
         self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")

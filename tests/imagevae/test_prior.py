@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import multivariate_normal, norm
 from sklearn.mixture import GaussianMixture
 
@@ -62,8 +63,9 @@ def test_the_mixture_that_is_chosen_is_the_one_held_out_points_are_likeliest_und
             assert chosen.log_prob(judges).mean() >= other.fit(training).score(judges) - 1e-4
 
 
-def test_a_flow_that_has_learned_nothing_is_a_normal_distribution():
-    flow = FlowPrior(2, 8)
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_flow_that_has_learned_nothing_is_a_normal_distribution(side: int):
+    flow = FlowPrior(2, 8, side)
     flow.standardise(np.float32([1, -2]), np.float32([0.5, 3]))
     z = draws(flow, 10)
     wanted = multivariate_normal([1, -2], np.diag([0.25, 9])).logpdf(z)
@@ -104,6 +106,24 @@ def test_a_flow_knows_the_density_of_what_it_draws(flow: FlowPrior):
 def test_a_draw_does_not_depend_on_how_many_there_are(flow: FlowPrior):
     few, many = draws(flow, 64), draws(flow, 64)
     assert np.array_equal(few, many)
+
+
+def smooth(count: int, seed: int) -> np.ndarray:
+    """Latents on a grid of 8x8 cells, each the mean of nine independent numbers: equal where cells are neighbours."""
+    noise = np.random.default_rng(seed).standard_normal((count, 10, 10)).astype(np.float32)
+    return sliding_window_view(noise, (3, 3), axis=(1, 2)).mean(axis=(3, 4)).reshape(count, 64)
+
+
+def test_a_flow_that_knows_the_grid_learns_from_few_what_neighbours_have_in_common(tmp_path: Path):
+    training, held_out, new = smooth(300, seed=0), smooth(300, seed=1), smooth(100, seed=2)
+
+    def density(side: int) -> float:
+        keras.utils.set_random_seed(0)
+        best = lowest_loss(tmp_path / f"{side}.npz")
+        flow = fit_flow(FlowPrior(64, 32, side), as_latents(training), as_latents(held_out), best, steps=150, seed=0)
+        return flow.log_prob(new).mean()
+
+    assert density(side=8) > density(side=0) + 1
 
 
 @pytest.fixture(scope="module")
