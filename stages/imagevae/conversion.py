@@ -225,8 +225,7 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
 
 def learn_digests(items: Items, source: Path) -> None:
     """Ask DVC for the digests of the images' bytes that are not known yet."""
-    unknown = [number for number, item in enumerate(items) if not item.digest]
-    if unknown:
+    if unknown := items.unknown():
         for number, digest in zip(unknown, known_digests(source, [items.names[one] for one in unknown]), strict=False):
             if digest:
                 items.know(number, digest)

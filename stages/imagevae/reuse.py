@@ -44,9 +44,9 @@ class Previous:
         """What became of source images of these digests; of all where one of them is empty, which is of any."""
         if not self.head.shards or not digests:
             return Reusable()
-        found = {row.source: row for row in read_rows(self.files[MANIFEST]) if "" in digests or row.source in digests}
+        rows = read_rows(self.files[MANIFEST], None if "" in digests else digests)
         rejected = {digest: reason for digest, reason in self.head.rejected.values() if digest}
-        return Reusable(self.files, found, rejected)
+        return Reusable(self.files, {row.source: row for row in rows}, rejected)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ MAX_BYTES = 2**30  # of one image file; an image of images.MAX_PIXELS takes that
 LEADS_OUT = "its name leads out of the archive"
 
 
+UNKNOWN = bytes(16)  # instead of a digest
 Read = Callable[[str, int, int], bytes]
 
 
@@ -75,7 +76,7 @@ class Items(Sequence[Item]):
     def __getitem__(self, number: int) -> Item:  # type: ignore[override]
         name = self.names[number]  # which ends a loop over all
         reader, start, size, digest = self.PLACE.unpack_from(self._places, number * self.PLACE.size)
-        return Item(name, self._readers[reader], start, size, digest.hex() if digest != bytes(16) else "")
+        return Item(name, self._readers[reader], start, size, digest.hex() if digest != UNKNOWN else "")
 
     def add(self, name: str, reader: Read, start: int = 0, size: int = 0, digest: str = "") -> None:
         number = self._numbers.setdefault(reader, len(self._readers))
@@ -83,6 +84,12 @@ class Items(Sequence[Item]):
             self._readers.append(reader)
         self.names.append(name)
         self._places += self.PLACE.pack(number, start, size, bytes.fromhex(digest))
+
+    def unknown(self) -> list[int]:
+        """The items whose digests are not known."""
+        step = self.PLACE.size
+        ends = range(step, len(self._places) + 1, step)
+        return [number for number, end in enumerate(ends) if self._places[end - 16 : end] == UNKNOWN]
 
     def know(self, number: int, digest: str) -> None:
         """Note the digest of an item."""
