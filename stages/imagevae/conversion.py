@@ -8,7 +8,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import md5
@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from imagevae.cluster import on_cluster
 from imagevae.contact_sheet import GREY, TILE, contact_sheet, evenly_spaced
@@ -37,7 +36,7 @@ from imagevae.square import fit_square
 
 Pixels = NDArray[np.uint8]
 SHOWN = 64  # images on the contact sheet, at most
-TOGETHER = 4  # images that a thread converts before it hands them over, which takes time as well
+GROUP = 4  # images that a thread converts before it hands them over, which takes time as well
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
 Plan = dict[str, array]  # by the files of the shards, the numbers of their images
@@ -175,9 +174,9 @@ def refuse_nested(source: Path, output: Path) -> None:
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
     """Write each result as a file at the place of its image."""
     names, rejected = [], dict(listing.rejected)
-    with tqdm(total=len(listing.items), unit="image", disable=None) as bar:
+    with progress(len(listing.items)) as update:
         for result in convert_items(listing.items, recipe, Reusable(), cores()):
-            bar.update()
+            update(1)
             if result.reason:
                 rejected[result.name] = result.reason
                 continue
@@ -260,14 +259,26 @@ def make_shards(
         ShardWork(folder / name, members, recipe, reusable.of({item.digest for item in members}))
         for name, members in ((name, [items[number] for number in numbers]) for name, numbers in shards.items())
     )
-    with tqdm(total=count, unit="image", disable=None) as bar:
+    with progress(count) as update:
         if not scheduler:
             for one in work:
-                yield one.file.name, write_shard(one, cores(), bar.update)
+                yield one.file.name, write_shard(one, cores(), update)
             return
         for one, shard in on_cluster(scheduler, partial(write_same_shard, loaded()), list(work)):
-            bar.update(len(one.items))
+            update(len(one.items))
             yield one.file.name, shard
+
+
+@contextmanager
+def progress(images: int) -> Iterator[Callable[[int], object]]:
+    """What to call with a number of images that are done: it moves a bar on a terminal, and elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from tqdm import tqdm  # which takes a while
+
+    with tqdm(total=images, unit="image") as bar:
+        yield bar.update
 
 
 def plan_shards(names: Sequence[str], kind: str) -> Plan:
@@ -280,14 +291,14 @@ def plan_shards(names: Sequence[str], kind: str) -> Plan:
     return shards
 
 
-def write_shard(work: ShardWork, threads: int = 1, progress: Callable[[], object] = lambda: None) -> Shard:
+def write_shard(work: ShardWork, threads: int = 1, update: Callable[[int], object] = lambda count: None) -> Shard:
     """Make a shard, in the same bytes wherever and by however many threads it is made."""
     square, done, members = work.recipe.square, Shard(), Members()
     results = convert_items(work.items, work.recipe, work.previous, threads)
     with work.file.open("wb") as opened, closing(results):
         file = ArrayShard(opened, square) if square else TarShard(opened)
         for result in results:
-            progress()
+            update(1)
             members.add(result.name, result.source)
             if result.reason:
                 done.rejected[result.name] = (result.source, result.reason)
@@ -343,7 +354,7 @@ def convert_items(
     with ThreadPoolExecutor(threads) as pool:
         work = partial(convert_some, recipe=recipe, previous=previous)
         stream = iter(items)
-        groups = iter(lambda: list(islice(stream, TOGETHER)), [])
+        groups = iter(lambda: list(islice(stream, GROUP)), [])
         for results in in_order(pool, work, groups, ahead=2 * threads):
             yield from results
 

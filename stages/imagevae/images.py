@@ -8,13 +8,18 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from imagevae.errors import BadInput
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 RGB = tuple[int, ...]
 
@@ -30,10 +35,18 @@ BITS, EXTRA = 258, 338  # tags of TIFF 6.0: BitsPerSample, ExtraSamples
 
 # What the libraries have to say about a damaged image is in our own error.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-logging.getLogger("PIL").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module="PIL")
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from here on, and refuses images of twice as many pixels
+
+
+@cache
+def _pillow() -> ModuleType:
+    """Pillow's module Image. It is loaded where an image needs it, since that takes a while and few do."""
+    from PIL import Image
+
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="PIL")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # it warns from here on, and refuses images of twice as many pixels
+    return Image
 
 
 def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -159,22 +172,25 @@ def _decode_with_opencv(
 
 
 def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    pillow = _pillow()
+    from PIL import ImageOps, TiffImagePlugin
+
     try:
-        with Image.open(io.BytesIO(data), formats=OTHERS) as image:
+        with pillow.open(io.BytesIO(data), formats=OTHERS) as image:
             if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(BITS) in ((16,) * 3, (16,) * 4):
                 return _decode_deep_tiff(data, image.tag_v2.get(EXTRA))
             return _pixels(ImageOps.exif_transpose(image), image.format)
     except BadInput:
         raise
-    except UnidentifiedImageError:
+    except pillow.UnidentifiedImageError:
         raise BadInput("not an image, or damaged at its start; replace it or take it out") from None
-    except Image.DecompressionBombError:
+    except pillow.DecompressionBombError:
         raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
     except Exception as error:  # Pillow raises a wide choice of them for damaged images
         raise BadInput(DAMAGED) from error
 
 
-def _pixels(image: Image.Image, kind: str | None) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _pixels(image: "Image", kind: str | None) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if image.mode.startswith("I;16") or (kind, image.mode) == ("PPM", "I"):  # which Pillow scales to 16 bits
         return np.asarray(image).astype(np.uint16)[:, :, None]
     if image.mode in ("F", "I"):
@@ -210,7 +226,7 @@ def orientation(exif: bytes) -> int:
     """How an image lies, by its EXIF block: 1 is upright, 8 ways in all (Exif 2.3, 4.6.4 A)."""
     if not exif:
         return 1
-    metadata = Image.Exif()
+    metadata = _pillow().Exif()
     try:
         metadata.load(exif)
         return metadata.get(0x0112, 1)

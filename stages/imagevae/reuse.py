@@ -14,8 +14,6 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import yaml
-
 from imagevae.errors import BadInput
 from imagevae.manifest import MANIFEST, Head, Row, Section, read_head, read_rows, read_sections
 
@@ -77,7 +75,7 @@ def find_previous(output: Path, recipe: dict[str, object]) -> Previous:
     try:
         files = _cached_files(output)
         head = read_head(files[MANIFEST]) if _is_whole(files[MANIFEST]) else Head({}, {}, {}, {})
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError, BadInput):
+    except (OSError, KeyError, ValueError, TypeError, BadInput):
         return Previous()
     return Previous(files, head) if head.recipe == recipe else Previous()
 
@@ -86,11 +84,11 @@ def _cached_files(output: Path) -> dict[str, Path]:
     """The files of the last version of an output of the running stage, by name, where DVC's cache keeps them.
 
     Raises:
-        KeyError, OSError, ValueError, TypeError, yaml.YAMLError: something is missing or not as expected.
+        KeyError, OSError, ValueError, TypeError: something is missing or not as expected.
     """
     root, address = Path(os.environ["DVC_ROOT"]), os.environ["DVC_STAGE"]
     folder, _, name = address.rpartition(":")
-    lock = yaml.load((root / (folder or "dvc.yaml")).with_name("dvc.lock").read_bytes(), _Loader)
+    lock = _read_lock((root / (folder or "dvc.yaml")).with_name("dvc.lock"))
     [folder_digest] = [out["md5"] for out in lock["stages"][name]["outs"] if out["path"] == output.as_posix()]
     cache = _cache(root)
 
@@ -100,7 +98,13 @@ def _cached_files(output: Path) -> dict[str, Path]:
     return {entry["relpath"]: place(entry["md5"]) for entry in json.loads(place(folder_digest).read_bytes())}
 
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _read_lock(file: Path) -> Any:
+    import yaml  # which takes a while, and outside of DVC nothing is read
+
+    try:
+        return yaml.load(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file}: no YAML") from error
 
 
 def _cache(root: Path) -> Path:

@@ -31,7 +31,7 @@ class TarShard:
     """
 
     def __init__(self, file: BinaryIO):
-        self.file = file
+        self.file, self.end = file, 0
 
     def add(self, name: str, content: bytes) -> int:
         """Append a file, and tell where in the archive its content starts."""
@@ -39,18 +39,19 @@ class TarShard:
         info.size = len(content)
         plain = name.isascii() and len(name) <= tarfile.LENGTH_NAME  # for which both formats give the same bytes
         header = info.tobuf(tarfile.USTAR_FORMAT if plain else tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-        self.file.write(header)
-        start = self.file.tell()
-        self.file.write(content)
-        self._fill(tarfile.BLOCKSIZE)
+        start = self.end + len(header)
+        self.end = start + len(content)
+        self.file.write(header + content + self._filling(tarfile.BLOCKSIZE))
         return start
 
     def close(self) -> None:
-        self.file.write(bytes(2 * tarfile.BLOCKSIZE))
-        self._fill(tarfile.RECORDSIZE)
+        self.end += 2 * tarfile.BLOCKSIZE
+        self.file.write(bytes(2 * tarfile.BLOCKSIZE) + self._filling(tarfile.RECORDSIZE))
 
-    def _fill(self, size: int) -> None:
-        self.file.write(bytes(-self.file.tell() % size))
+    def _filling(self, size: int) -> bytes:
+        filling = bytes(-self.end % size)
+        self.end += len(filling)
+        return filling
 
 
 class ArrayShard:
@@ -64,6 +65,7 @@ class ArrayShard:
     def __init__(self, file: BinaryIO, size: int):
         self.file, self.size, self.count = file, size, 0
         self._write_header()
+        self.end = file.tell()
 
     def _write_header(self) -> None:
         # NumPy pads the header so that a count of any length fits: it can be written again when the count is known.
@@ -73,9 +75,10 @@ class ArrayShard:
 
     def add(self, name: str, content: bytes) -> int:
         """Append an image's bytes, and tell where in the file they start."""
-        start = self.file.tell()
+        start = self.end
         self.file.write(content)
         self.count += 1
+        self.end += len(content)
         return start
 
     def close(self) -> None:

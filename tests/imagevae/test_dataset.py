@@ -14,6 +14,8 @@ from imagevae.dataset import read_squares, split
 from imagevae.errors import BadInput
 from imagevae.manifest import MANIFEST, Head, Row, format_head, format_row, read_head, read_rows, read_sections
 
+DIGEST = 32 * "0"
+
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -93,3 +95,11 @@ def test_a_manifest_is_read_as_it_was_written(copy: Path):
         assert lines == b"".join(format_row(row) for row in rows if row.file == name)
     counts = json.loads((copy / MANIFEST).read_text().splitlines()[0])["counts"]
     assert counts == {"images": 50, "rejected": 0, "left_aside": 0}
+
+
+@pytest.mark.parametrize("line", ["[", "3", "{}", '["a.png"]', f'["a.png", "{DIGEST}", 9]', f'["a.png", "{DIGEST}"'])
+@pytest.mark.parametrize("sources", [None, {DIGEST}])
+def test_a_damaged_manifest_is_named(line: str, sources: set[str] | None, copy: Path):
+    (copy / MANIFEST).write_bytes((copy / MANIFEST).read_bytes() + line.encode())
+    with pytest.raises(BadInput, match=f"{MANIFEST}: a damaged manifest"):
+        list(read_rows(copy / MANIFEST, sources))
