@@ -11,7 +11,7 @@ from imagevae import command
 # Parameters that a model does not need, kept with it to be told.
 HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "flow_steps", "precision")
 
-ENOUGH, MOST = 100_000, 200  # images that training sees by default, and epochs that it takes for that at most
+ENOUGH, MOST = 80_000, 200  # images that training sees by default, and epochs that it takes for that at most
 
 
 def epochs_for(images: int) -> int:
@@ -33,12 +33,12 @@ def epochs_for(images: int) -> int:
     "--network",
     type=click.Choice(["spatial", "vector", "mlp"]),
     default="spatial",
-    help="Convolutions with latents on a grid of 8x8 cells, convolutions with latents that see all of the image, or "
-    "two dense layers.",
+    help="Convolutions with latents on a grid of 16x16 cells at most, convolutions with latents that see all of the "
+    "image, or two dense layers.",
 )
 @click.option("--latent_dim", type=click.IntRange(1, 65536), default=1024, help="Number of latent units.")
 @click.option(
-    "--width", type=click.IntRange(4, 512), default=32, help="Channels at half resolution; up to 8 times as many below."
+    "--width", type=click.IntRange(4, 512), default=48, help="Channels at half resolution; up to 8 times as many below."
 )
 @click.option(
     "--kl_weight", type=command.FiniteRange(0, 1e6), default=0.5, help="Weight of the KL term; 1 gives the ELBO."
@@ -79,7 +79,7 @@ def epochs_for(images: int) -> int:
 @click.option(
     "--flow_steps",
     type=click.IntRange(0, 10**8),
-    default=2500,
+    default=2000,
     help="Training steps of the flow that learns the distribution of the latents; 0 leaves it out.",
 )
 @click.option(

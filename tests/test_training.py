@@ -211,7 +211,7 @@ def test_one_training_image_is_too_few(squares: Path, tmp_path: Path):
 
 def test_latents_that_do_not_fit_the_grid_are_refused(squares: Path, tmp_path: Path):
     result = run_stage("train", *arguments(squares, tmp_path, "--network", "spatial"))
-    assert_refused(result, "--latent_dim 2", "multiple of 64")
+    assert_refused(result, "--latent_dim 2", "multiple of 16")
 
 
 @pytest.mark.parametrize(

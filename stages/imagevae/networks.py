@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import keras
 from keras import KerasTensor, layers, ops
 
-GRID = 8  # cells along a side of the grid that the latents of `spatial` lie on
+GRID = 16  # cells along a side of the grid that the latents of `spatial` lie on, at most; each has 4x4 pixels or more
 LEAKY = "leaky_relu"  # a third of the time of SiLU on a CPU
 EXACT = "float32"  # of what a network ends in, at any precision of the rest: 8 bits of a bfloat16 are too few for it
 
@@ -56,7 +56,7 @@ def spatial_decoder(size: int, latent_dim: int, width: int, seed: int) -> keras.
 
 def grid_levels(size: int, width: int) -> tuple[list[int], int]:
     """Channels of each level from half resolution down, and cells along a side of the grid at the end of them."""
-    levels = max(1, math.ceil(math.log2(size / GRID)))
+    levels = max(2, math.ceil(math.log2(size / GRID)))
     return [width * min(2**level, 8) for level in range(levels)], math.ceil(size / 2**levels)
 
 

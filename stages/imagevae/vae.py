@@ -49,7 +49,7 @@ class VAE(keras.Model):
         self,
         size: int,
         latent_dim: int,
-        width: int = 32,
+        width: int = 48,
         kl_weight: float = 1.0,
         held_out: float = 0.1,
         seed: int = 0,
