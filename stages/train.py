@@ -11,7 +11,7 @@ from imagevae import command
 # Parameters that a model does not need, kept with it to be told.
 HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "flow_steps", "precision")
 
-ENOUGH, MOST = 80_000, 200  # images that training sees by default, and epochs that it takes for that at most
+ENOUGH, MOST = 64_000, 200  # images that training sees by default, and epochs that it takes for that at most
 
 
 def epochs_for(images: int) -> int:
@@ -79,7 +79,7 @@ def epochs_for(images: int) -> int:
 @click.option(
     "--flow_steps",
     type=click.IntRange(0, 10**8),
-    default=2000,
+    default=1750,
     help="Training steps of the flow that learns the distribution of the latents; 0 leaves it out.",
 )
 @click.option(

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-SIZE, LATENTS, WIDTH = 64, 16, 32  # latents in each cell of the grid
+SIZE, LATENTS, WIDTH = 64, 4, 48  # latents in each cell of the grid
 
 
 class Residual(nn.Module):
@@ -29,18 +29,18 @@ class Residual(nn.Module):
 
 
 def encoder() -> nn.Module:
-    pairs = ((3, WIDTH), (WIDTH, 2 * WIDTH), (2 * WIDTH, 4 * WIDTH))
+    pairs = ((3, WIDTH), (WIDTH, 2 * WIDTH))
     levels = [layer for pair in pairs for layer in (nn.Conv2d(*pair, 4, 2, 1), nn.LeakyReLU(0.2))]
-    return nn.Sequential(*levels, nn.Conv2d(4 * WIDTH, 2 * LATENTS, 1))
+    return nn.Sequential(*levels, nn.Conv2d(2 * WIDTH, 2 * LATENTS, 1))
 
 
 class Level(nn.Module):
-    """A residual block and a convolution, then twice the resolution; with the sketch of the pixels that it gives."""
+    """A residual block and a convolution, and what comes after; with the sketch of the pixels that the block gives."""
 
-    def __init__(self, wide: int, narrow: int, enlarged: int):
+    def __init__(self, wide: int, narrow: int, enlarged: int, after: nn.Module):
         super().__init__()
         self.block = nn.Sequential(Residual(wide), nn.LeakyReLU(0.2))
-        self.up = nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1), nn.Upsample(scale_factor=2))
+        self.up = nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1), after)
         self.sketch = nn.Sequential(nn.Conv2d(wide, 3, 1), nn.Upsample(scale_factor=enlarged, mode="bilinear"))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,12 +51,11 @@ class Level(nn.Module):
 class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.start = nn.Conv2d(LATENTS, 4 * WIDTH, 3, padding=1)
-        self.levels = nn.ModuleList([Level(4 * WIDTH, 2 * WIDTH, 8), Level(2 * WIDTH, WIDTH, 4)])
-        self.end = nn.Sequential(
-            *(nn.LeakyReLU(0.2), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.LeakyReLU(0.2)),
-            *(nn.Conv2d(WIDTH, 12, 3, padding=1), nn.PixelShuffle(2)),
+        self.start = nn.Conv2d(LATENTS, 2 * WIDTH, 3, padding=1)
+        self.levels = nn.ModuleList(
+            [Level(2 * WIDTH, WIDTH, 4, nn.Upsample(scale_factor=2)), Level(WIDTH, WIDTH, 2, nn.LeakyReLU(0.2))]
         )
+        self.end = nn.Sequential(nn.Conv2d(WIDTH, 12, 3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         x, sketches = self.start(z), []
