@@ -11,6 +11,8 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 from numpy.typing import NDArray
 
+from imagevae.networks import LEAKY
+
 STEPS = 16  # from noise to latents, by Heun's method: samples of half or twice as many are as good
 DENSITY_STEPS = 32  # from latents back to noise, with their density
 CLUSTERS = 64  # that a flow tells apart, at most
@@ -183,10 +185,10 @@ class FlowPrior(keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         return [self.mean_loss]
 
-    def standardise(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> None:
-        """Set the mean and standard deviation of the latents, (latent_dim,) each, that the network sees as 0 and 1."""
+    def standardise(self, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
+        """Set the mean and scale of the latents, (latent_dim,) each, that the network sees as 0 and 1."""
         self.shift.assign(mean)
-        self.scale.assign(np.maximum(deviation, 1e-3))
+        self.scale.assign(np.maximum(scale, 1e-3))
 
     def group(self, centres: NDArray, shares: NDArray) -> None:
         """Set the centres of the clusters of standardised latents, (k, latent_dim), and the share of each, (k,)."""
@@ -345,6 +347,6 @@ def build_velocity(
         local = min(width, LOCAL)
         grid = convolution(local)(ops.concatenate([cells(points), cells(velocity)], axis=-1))
         for _ in range(2):
-            grid = grid + convolution(local, "silu")(conditioned(grid))
+            grid = grid + convolution(local, LEAKY)(conditioned(grid))
         velocity = velocity + layers.Flatten()(convolution(latent_dim // side**2, zero=True)(grid))
     return keras.Model([points, time, *cluster], velocity, name=name)

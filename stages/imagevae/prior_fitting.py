@@ -219,9 +219,10 @@ def fit_flow(
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         best: chooses the moving average of the weights that is kept.
     """
-    mean, deviation = moments(training)
-    flow.standardise(mean, deviation)
-    flow.group(*clusters((training[:ENOUGH, 0] - mean) / deviation, most_clusters, seed))
+    mean, deviation, noise = moments(training)
+    scale = deviation / prominence(deviation, noise)
+    flow.standardise(mean, scale)
+    flow.group(*clusters((training[:ENOUGH, 0] - mean) / scale, most_clusters, seed))
     flow.trainable = True
     epochs = epochs_of(steps)
     batches = Draws(training, FLOW_BATCH, -(-steps // epochs), seed)
@@ -259,16 +260,28 @@ def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray
     return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
 
 
-def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of z over all images, (latent_dim,) each, in one pass of blocks."""
+def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of z over all images, and root mean square of the posterior's, (latent_dim,) each,
+    in one pass of blocks."""
     total = squares = noise = np.zeros(latents.shape[2])
     for start in range(0, len(latents), 4096):
         z_mean, z_log_sigma = np.moveaxis(latents[start : start + 4096].astype(np.float64), 1, 0)
         total, squares = total + z_mean.sum(axis=0), squares + np.square(z_mean).sum(axis=0)
         noise = noise + np.exp(2 * z_log_sigma).sum(axis=0)
-    mean = total / len(latents)
-    deviation = np.sqrt(np.maximum(squares / len(latents) - mean**2, 0) + noise / len(latents))
-    return mean.astype(np.float32), deviation.astype(np.float32)
+    mean, noise = total / len(latents), noise / len(latents)
+    deviation = np.sqrt(np.maximum(squares / len(latents) - mean**2, 0) + noise)
+    return mean.astype(np.float32), deviation.astype(np.float32), np.sqrt(noise).astype(np.float32)
+
+
+def prominence(deviation: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How large a flow sees each latent, (latent_dim,), 1 in the root mean square.
+
+    It is the root of how far z's standard deviation stands out from the posterior's, a hundredfold at most: a small
+    change of such a latent changes pixels a lot. Being larger it leaves the noise sooner on the way from noise to
+    latents, so the others are drawn to suit it, and its errors weigh more in the loss.
+    """
+    root = np.sqrt(np.clip(deviation / np.maximum(noise, 1e-12), 1, 100))
+    return root / np.sqrt(np.square(root).mean())
 
 
 def report(fitted: Fitted, training: Encoded) -> None:

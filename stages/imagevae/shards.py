@@ -41,7 +41,7 @@ class TarShard:
         header = info.tobuf(tarfile.USTAR_FORMAT if plain else tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
         start = self.end + len(header)
         self.end = start + len(content)
-        self.file.write(header + content + self._filling(tarfile.BLOCKSIZE))
+        self.file.writelines((header, content, self._filling(tarfile.BLOCKSIZE)))
         return start
 
     def close(self) -> None:

@@ -1,17 +1,21 @@
 """Distributions of the latents: their densities are right, and what they draw follows them."""
 
+import itertools
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import multivariate_normal, norm
 from sklearn.mixture import GaussianMixture
 
 from imagevae.checkpoint import Checkpoint
 from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
-from imagevae.prior_fitting import fit_flow, fit_mixture, moments
+from imagevae.prior_fitting import fit_flow, fit_mixture, moments, prominence
 from imagevae.training import Best
 
 
@@ -185,6 +189,22 @@ def test_no_cluster_without_a_share_is_chosen(clustered: FlowPrior):
 def test_moments_of_latents_count_the_spread_of_the_posterior():
     points = two_clouds(10_000)
     latents = np.stack([points, np.full_like(points, np.log(0.5))], axis=1)
-    mean, deviation = moments(latents)
+    mean, deviation, noise = moments(latents)
     assert mean == pytest.approx(points.mean(axis=0), abs=1e-4)
     assert deviation == pytest.approx(np.sqrt(points.var(axis=0) + 0.25), abs=1e-3)
+    assert noise == pytest.approx(0.5)
+
+
+@given(arrays(np.float32, (2, 5), elements=st.floats(2**-20, 1e3, width=32)))
+def test_latents_that_stand_out_from_the_noise_are_larger_to_a_flow(both: np.ndarray):
+    noise, deviation = both.min(axis=0), both.max(axis=0)
+    found = prominence(deviation, noise)
+    assert np.square(found).mean() == pytest.approx(1, rel=1e-4)
+    assert found.max() <= 10.001 * found.min()
+    for one, other in itertools.permutations(range(5), 2):
+        if deviation[one] * noise[other] > 1.001 * deviation[other] * noise[one]:
+            assert found[one] >= found[other]
+
+
+def test_how_large_a_flow_sees_latents():
+    assert prominence(np.float32([1, 9]), np.float32([1, 1])) == pytest.approx(np.sqrt([0.2, 1.8]))
