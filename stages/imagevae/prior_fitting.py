@@ -28,7 +28,7 @@ from imagevae.training import Best, Logs, Progress, fit, warmed_up
 from imagevae.vae import VAE
 
 FLOW_BATCH = 256
-STEPS_AN_EPOCH = 250  # after which samples are looked through for copies
+STEPS_AN_EPOCH = 125  # after which samples are looked through for copies
 LEARNING_RATE = 0.005
 AVERAGING = 0.99  # momentum of the moving average of a flow's weights
 COMPONENTS = (1, 4, 16)

@@ -98,5 +98,5 @@ def test_a_flow_is_trained_until_it_copies(
 def test_a_flow_of_few_images_says_that_it_copies_them(model: VAE, tmp_path: Path, capsys: pytest.CaptureFixture):
     few, held_out = encoded(model, normal(20, seed=0)), encoded(model, normal(300, seed=1))
     c_t = copy_test(model, few.images, held_out.latents[:, 0], seed=0)
-    fit_best_flow(few.latents, held_out.latents, lambda name: Checkpoint(tmp_path / name, ""), c_t, 200, seed=0)
+    fit_best_flow(few.latents, held_out.latents, lambda name: Checkpoint(tmp_path / name, ""), c_t, 125, seed=0)
     assert "copies of training images" in capsys.readouterr().err
