@@ -4,9 +4,9 @@
 
 SQUARES is a folder of square images of 64x64 pixels; FILE a network whose features compare samples too, as
 peers/pretrained_judge.py makes. FLAGS are those of stages/train.py, one set for each model, as '--latent_dim 512'; none
-gives the default. With PYTHON, an interpreter that has peers/requirements.txt installed, models of pythae are trained
-for as many seconds as the first of ours took, start-up and the distributions to sample from included; and the training
-step is timed beside PyTorch's.
+gives the default. Distances have intervals of 95%, over images. With PYTHON, an interpreter that has
+peers/requirements.txt installed, models of pythae are trained for as many seconds as the first of ours took, start-up
+and the distributions to sample from included; and the training step is timed beside PyTorch's.
 """
 
 import argparse
@@ -120,8 +120,9 @@ def compare(
         }
         judged = [fidelity(real, fake, 5) for fake, real in pairs["kid_random"]]
         precision, recall, _, coverage = (f"{share:.2f}" for share in np.mean(judged, axis=(0, 2)))
-        distances = [f"{average([kernel_distance(*pair) for pair in some]).value:.4g}" for some in pairs.values()]
-        row(model, f"{seconds:.0f}", psnr, sampler, precision, recall, coverage, *distances)
+        distances = [average([kernel_distance(*pair) for pair in some]) for some in pairs.values()]
+        intervals = [f"{found.value:.4g} ±{(found.high - found.low) / 2:.1g}" for found in distances]
+        row(model, f"{seconds:.0f}", psnr, sampler, precision, recall, coverage, *intervals)
 
 
 def race(folder: Path, seconds: float, dimensions: int) -> None:
