@@ -268,9 +268,9 @@ def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
         z_mean, z_log_sigma = np.moveaxis(latents[start : start + 4096].astype(np.float64), 1, 0)
         total, squares = total + z_mean.sum(axis=0), squares + np.square(z_mean).sum(axis=0)
         noise = noise + np.exp(2 * z_log_sigma).sum(axis=0)
-    mean, noise = total / len(latents), noise / len(latents)
-    deviation = np.sqrt(np.maximum(squares / len(latents) - mean**2, 0) + noise)
-    return mean.astype(np.float32), deviation.astype(np.float32), np.sqrt(noise).astype(np.float32)
+    mean, spread = total / len(latents), noise / len(latents)
+    deviation = np.sqrt(np.maximum(squares / len(latents) - mean**2, 0) + spread)
+    return mean.astype(np.float32), deviation.astype(np.float32), np.sqrt(spread).astype(np.float32)
 
 
 def prominence(deviation: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
