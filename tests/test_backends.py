@@ -63,3 +63,28 @@ def test_a_model_trained_on_tensorflow_is_evaluated_the_same_on_jax(squares: Pat
     ):
         tensorflow, jax = (one[section][metric][of]["value"] for one in found)
         assert jax == pytest.approx(tensorflow, rel=1e-3)
+
+
+HELD = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from imagevae.backend import start_keras
+start_keras(0)
+import jax, keras, numpy
+from imagevae.batches import Batches
+from imagevae.vae import VAE
+pictures = numpy.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), numpy.uint8)
+for images in (pictures, jax.device_put(pictures)):
+    model = VAE(8, 4, 4, seed=0)
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    model.fit(Batches(images, 8, 0, flip=True, shift=2), epochs=2, shuffle=False, verbose=0)
+    print(hash(b"".join(weight.tobytes() for weight in model.get_weights())))
+"""
+
+
+def test_images_that_a_device_holds_train_the_same_model():
+    command = [sys.executable, "-c", HELD, str(ROOT / "stages")]
+    ran = subprocess.run(command, env={**on("jax"), "PYTHONHASHSEED": "0"}, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    in_memory, on_device = ran.stdout.split()
+    assert on_device == in_memory

@@ -1,5 +1,7 @@
 """Batches for training, whose order and variations only the seed and the epoch decide."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from imagevae.distribution import own_part
 # Threads that read ahead, in order. With a single one Keras hands the reading to tf.data, whose tuner makes each epoch
 # wait for seconds when it ends.
 WORKERS = 2
+ROOM = 0.25  # share of a device's free memory that data to train on may take
 
 
 class Batches(keras.utils.PyDataset):
@@ -32,8 +35,9 @@ class Batches(keras.utils.PyDataset):
         shift: int = 0,
     ):
         super().__init__(workers=WORKERS)
-        self.images, self.batch_size, self.seed, self.flip, self.shift = images, batch_size, seed, flip, shift
         self.distribution = keras.distribution.distribution()  # kept, since the threads that read don't know of it
+        self.images = images if self.distribution else held(images)
+        self.batch_size, self.seed, self.flip, self.shift = batch_size, seed, flip, shift
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -62,12 +66,12 @@ class Batches(keras.utils.PyDataset):
 
     def _varied(self, rows: NDArray[np.int64]) -> NDArray:
         images = self.images[rows]
-        if self.seed is not None and (self.flip or self.shift):
-            for place, row in enumerate(rows):
-                image = images[place, :, ::-1] if self.flipped[row] else images[place]
-                down, across = (np.arange(len(image)) + move for move in self.moved[row])
-                images[place] = image[np.clip(down, 0, len(image) - 1)][:, np.clip(across, 0, len(image) - 1)]
-        return images
+        if self.seed is None or not (self.flip or self.shift):
+            return images
+        along = np.arange(images.shape[1])
+        down, across = (np.clip(along + moves[:, None], 0, along[-1]) for moves in self.moved[rows].T)
+        across = np.where(self.flipped[rows, None], along[-1] - across, across)
+        return images[np.arange(len(rows))[:, None, None], down[:, :, None], across[:, None, :]]
 
 
 class Draws(keras.utils.PyDataset):
@@ -79,7 +83,7 @@ class Draws(keras.utils.PyDataset):
 
     def __init__(self, rows: NDArray, batch_size: int, batches: int, seed: int):
         super().__init__(workers=WORKERS)
-        self.rows, self.batch_size, self.batches, self.seed = rows, batch_size, batches, seed
+        self.rows, self.batch_size, self.batches, self.seed = held(rows), batch_size, batches, seed
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -95,3 +99,23 @@ class Draws(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[NDArray]:
         chosen = np.random.default_rng([self.seed, self.epoch, index]).integers(0, len(self.rows), self.batch_size)
         return (self.rows[np.sort(chosen)],)
+
+
+def held(rows: Images | NDArray) -> Any:
+    """Rows in the memory of the device that trains, where it has its own and they fit: then a step sends the numbers of
+    its rows there, instead of them. Elsewhere the rows as they are."""
+    if keras.config.backend() != "jax":
+        return rows
+    import jax
+
+    device = jax.local_devices()[0]
+    return jax.device_put(rows[:], device) if fits(rows.nbytes, device.memory_stats()) else rows
+
+
+def fits(size: int, memory: dict[str, int] | None) -> bool:
+    """Whether so many bytes leave a device room to train.
+
+    Args:
+        memory: as JAX tells of a device; None for a CPU, which has no memory of its own.
+    """
+    return memory is not None and size <= ROOM * (memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0))

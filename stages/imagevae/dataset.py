@@ -34,6 +34,11 @@ class Images:
         """Width and height of the images, in pixels."""
         return self.shards[0].shape[1]
 
+    @property
+    def nbytes(self) -> int:
+        """Size of all images in memory."""
+        return 3 * self.size**2 * len(self)
+
     def __len__(self) -> int:
         return len(self.places)
 

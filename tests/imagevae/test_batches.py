@@ -1,12 +1,13 @@
 """Batches for training: each image once an epoch, ordered and varied as only the seed and the epoch decide."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conftest import as_images
-from imagevae.batches import Batches
+from imagevae.batches import Batches, Draws, fits
 
 COUNT, SIDE = 23, 8
 PICTURES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), np.uint8)
@@ -74,3 +75,28 @@ def test_images_move_by_so_many_pixels_and_repeat_their_edge(shift: int, epoch: 
     ]
     assert np.any(moved, axis=0).all()
     assert np.any(moved, axis=1).sum() > 3
+
+
+@given(batch_size=st.integers(1, 30), flip=st.booleans(), shift=st.integers(0, 10), seed=st.none() | st.integers(0, 3))
+def test_images_on_a_device_make_the_same_batches(batch_size: int, flip: bool, shift: int, seed: int | None):
+    jax = pytest.importorskip("jax")
+    here, there = (Batches(held, batch_size, seed, flip, shift) for held in (PICTURES, jax.device_put(PICTURES)))
+    for index in range(len(here)):
+        assert isinstance(there[index][0], jax.Array)
+        assert (np.asarray(there[index][0]) == here[index][0]).all()
+
+
+def test_rows_on_a_device_are_drawn_as_others_are():
+    jax = pytest.importorskip("jax")
+    rows = np.random.default_rng(0).normal(size=(50, 2, 3)).astype(np.float32)
+    here, there = (Draws(held, 8, 5, 0) for held in (rows, jax.device_put(rows)))
+    for index in range(5):
+        assert isinstance(there[index][0], jax.Array)
+        assert (np.asarray(there[index][0]) == here[index][0]).all()
+
+
+@given(size=st.integers(0, 10**12), limit=st.integers(0, 10**12), taken=st.integers(0, 10**12))
+def test_a_device_holds_what_leaves_it_room(size: int, limit: int, taken: int):
+    assert not fits(size, None)
+    free = limit - taken
+    assert fits(size, {"bytes_limit": limit, "bytes_in_use": taken}) == (4 * size <= free)
