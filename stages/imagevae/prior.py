@@ -139,8 +139,9 @@ class FlowPrior(keras.Model):
     images do.
 
     A narrow network learns the velocity beside it, without the clusters, and worse. Samples keep away from its faults:
-    their velocity goes beyond the flow's own, by `guidance` times the difference between the two (Karras et al. 2024,
-    https://arxiv.org/abs/2406.02507, equation 3, whose weight is 1 more).
+    their velocity goes beyond the flow's own, by a weight times the difference between the two (Karras et al. 2024,
+    https://arxiv.org/abs/2406.02507, equation 3, whose weight is 1 more). That weight is one of the model, `strength`,
+    times the `guidance` asked for.
 
     Args:
         latent_dim: number of latent units.
@@ -172,6 +173,7 @@ class FlowPrior(keras.Model):
         self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
         self.shift = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="shift")
         self.scale = self.add_weight(shape=(latent_dim,), initializer="ones", trainable=False, name="scale")
+        self.strength = self.add_weight(shape=(), initializer="ones", trainable=False, name="strength")
         self.centres = self.add_weight(shape=(CLUSTERS, latent_dim), trainable=False, name="centres")
         self.shares = self.add_weight(shape=(CLUSTERS,), trainable=False, name="shares")
         self.group(np.zeros((1, latent_dim)), np.ones(1))
@@ -235,10 +237,11 @@ class FlowPrior(keras.Model):
         """See `Prior`; by Heun's method."""
         points = np.asarray(noise, np.float32)
         cluster = np.eye(CLUSTERS, dtype=np.float32)[_chosen(ops.convert_to_numpy(self.shares), choice)]
+        weight = guidance * float(self.strength)
 
         def velocity(points: NDArray, time: float) -> NDArray:
             own = _predict(self.network, points, time, cluster)
-            return own + guidance * (own - _predict(self.guide, points, time)) if guidance else own
+            return own + weight * (own - _predict(self.guide, points, time)) if weight else own
 
         for start, end in _intervals(STEPS):
             first = velocity(points, start)

@@ -38,6 +38,7 @@ JUDGES = 500  # held-out latents that the distributions are compared on
 # Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
+GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def fit_best_flow(
     side: int = 0,
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
+    What would be copies later is guided more.
 
     Args:
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
@@ -117,20 +119,26 @@ def fit_best_flow(
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
     for width, most_clusters in kinds:
         flow = FlowPrior(latents, width, side, seed=seed)
-        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow))
+        is_last, epochs = width == kinds[-1][0], epochs_of(steps)
+        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
-        done = len(best.history) / epochs_of(steps)
-        last = done > 0.5 or width == kinds[-1][0]
+        done = len(best.history) / epochs
+        kept = is_last or done > 0.5
         if best.enough(best.history[-1]):
             print(
                 f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['val_c_t']:.1f}); "
-                + ("the weights before are kept" if last else "a narrower one, without clusters, takes its place"),
+                + ("the weights before are kept" if kept else "a narrower one, without clusters, takes its place"),
                 file=sys.stderr,
             )
-            if last and len(best.history) == 1:
+            if kept and len(best.history) == 1:
                 print("warning: samples will be copies of training images; more images would help", file=sys.stderr)
-        if last:
+        if kept:
             break
+    if flow.strength > GUIDANCE[0]:
+        print(
+            f"flow: samples are guided {float(flow.strength)} times as much: with less, some were copies",
+            file=sys.stderr,
+        )
     return flow
 
 
@@ -159,19 +167,27 @@ class WhileNew(Best):
     """Keeps the last weights of a flow whose samples are no copies of training images, and ends its training when
     some are; where they are from the start, the first weights.
 
-    Samples grow better long after the loss on held-out latents has been at its lowest: see
-    tests/benchmarks/experiments.md.
+    Samples grow better long after the loss on held-out latents has been at its lowest, and those that are guided more
+    are nearer to none: see tests/benchmarks/experiments.md.
 
     Args:
         c_t: of samples, see `copy_test`.
+        guided_from: the epoch from which on samples are guided as much as it takes, as far as `GUIDANCE` goes.
     """
 
-    def __init__(self, checkpoint: Checkpoint, c_t: Callable[[], float]):
+    def __init__(self, checkpoint: Checkpoint, c_t: Callable[[], float], guided_from: int):
         super().__init__(lambda logs: logs["val_loss"], checkpoint)
-        self.c_t = c_t
+        self.c_t, self.guided_from = c_t, guided_from
 
     def examine(self) -> Logs:
-        return {"val_c_t": self.c_t()}
+        least = self.history[-1]["val_guidance"] if self.history else GUIDANCE[0]
+        for guidance in GUIDANCE if len(self.history) >= self.guided_from else GUIDANCE[:1]:
+            if guidance >= least:
+                self.model.strength.assign(guidance)
+                logs = {"val_c_t": self.c_t(), "val_guidance": guidance}
+                if not self.enough(logs):
+                    break
+        return logs
 
     def better(self, logs: Logs) -> bool:
         return not self.enough(logs)

@@ -50,48 +50,65 @@ def latents(count: int, seed: int) -> np.ndarray:
     return np.stack([z, np.full_like(z, -3)], axis=1)
 
 
+NEVER = 9
+
+
 @pytest.mark.parametrize(
-    ("c_t", "width", "epochs"),
+    ("wide", "narrow", "kept", "guidance"),
     [
-        ([1, 1, 1, 1], 24, 4),  # no copies
-        ([1, 1, -4], 24, 2),  # in the last half: the weights before
-        ([1, -4, 1, 1, 1, 1], 16, 4),  # in the first half: another flow
-        ([-4, -4], 16, 1),  # from the start, whatever is done
+        ([1, 1, 1, 1], [], (24, 4), 1),  # no copies
+        ([1, 1, 1.5, 1], [], (24, 4), 1.5),  # in the last half, unless guided more: so much from then on
+        ([1, 1, 1.5, 2], [], (24, 4), 2),
+        ([1, 1, NEVER], [], (24, 2), 1),  # in the last half, whatever the guidance: the weights before
+        ([1, 1, 1.5, NEVER], [], (24, 3), 1.5),
+        ([1, 1.5], [1, 1, 1, 1], (16, 4), 1),  # in the first half: another flow
+        ([1, 1.5], [1.5, 1, 2, NEVER], (16, 3), 2),
+        ([NEVER], [NEVER], (16, 1), 2),  # from the start, whatever is done
     ],
 )
 def test_a_flow_is_trained_until_it_copies(
-    c_t: list[float], width: int, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wide: list[float],
+    narrow: list[float],
+    kept: tuple[int, int],
+    guidance: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    """The weights are those that a training of so many of its four epochs ends with, and a training that was cut off
-    after half of the tests ends with them too."""
+    """The weights are those after so many of its four epochs, and a training that was cut off after half of the tests
+    ends with them too.
+
+    Args:
+        wide, narrow: the guidance without which samples are copies, after each epoch of a flow.
+        kept: width of the flow, and epochs.
+    """
     monkeypatch.setattr(prior_fitting, "STEPS_AN_EPOCH", 3)
     monkeypatch.setattr(prior_fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
-    tested: list[tuple[int, list[np.ndarray]]] = []
+    tested: list[tuple[tuple[int, int], list[np.ndarray]]] = []
 
-    def fitted(home: Path, answers: list[float], cut_after: int = 100) -> FlowPrior:
+    def fitted(home: Path, cut_after: float = np.inf) -> FlowPrior:
         keras.utils.clear_session()  # as in stages/train.py: last digits depend on the names of layers
-        told = iter(answers)
 
         def test(flow: FlowPrior) -> float:
             nonlocal cut_after
             cut_after -= 1
             if cut_after < 0:
                 raise KeyboardInterrupt
-            tested.append((flow.settings["width"], flow.get_weights()))
-            return next(told)
+            width, epoch = flow.settings["width"], int(flow.optimizer.iterations) // 3
+            tested.append(((width, epoch), flow.get_weights()))
+            return 1 if flow.strength >= {24: wide, 16: narrow}[width][epoch - 1] else -4
 
         sets = latents(200, seed=0), latents(50, seed=1)
         return fit_best_flow(*sets, lambda name: Checkpoint(home / name, ""), test, 12, seed=0)
 
-    flow = fitted(tmp_path / "whole", c_t)
-    assert flow.settings["width"] == width
-    kept = [weights for one, weights in tested if one == width][epochs - 1]
-    whole = flow.get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(whole, kept, strict=True))
-    home, done = tmp_path / "cut", len(c_t) // 2
+    flow = fitted(tmp_path / "whole")
+    whole, tests = flow.get_weights(), len(tested)
+    expected = [weights for which, weights in tested if which == kept][-1]
+    assert all(np.array_equal(a, b) for a, b in zip(whole, expected, strict=True))
+    assert flow.settings["width"] == kept[0]
+    assert flow.strength == guidance
     with pytest.raises(KeyboardInterrupt):
-        fitted(home, c_t, cut_after=done)
-    again = fitted(home, c_t[done:]).get_weights()
+        fitted(tmp_path / "cut", cut_after=tests // 2)
+    again = fitted(tmp_path / "cut").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(whole, again, strict=True))
 
 
