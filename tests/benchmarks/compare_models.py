@@ -80,7 +80,7 @@ def train(squares: Path, folder: Path, flags: str) -> float:
     places = ("--input", squares, "--output", folder / "vae.keras", "--curves", folder / "curves")
     command = [sys.executable, ROOT / "stages" / "train.py", *places, *shlex.split(flags)]
     start = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True)
     return time.monotonic() - start
 
 
