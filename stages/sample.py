@@ -59,8 +59,8 @@ def check_mode(context: click.Context) -> None:
     "--guidance",
     type=command.FiniteRange(0, 100),
     default=1.0,
-    help="How far samples of a flow are kept from the faults of a weaker one: 0 for not at all, 1 for as far as training "
-    "found best. More makes them more typical, and in the end less varied.",
+    help="How far samples of a flow are kept from the faults of a weaker one: 0 for not at all, 1 for as far as "
+    "training found right. More makes them more typical, and in the end less varied.",
 )
 @click.option(
     "--sampler",

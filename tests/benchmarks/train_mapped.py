@@ -52,7 +52,7 @@ def main(shards: str) -> None:
     for way, found in seconds.items():
         middle = statistics.median(found)
         spread = 50 * (max(found) - min(found)) / middle
-        print(f"| {way} | {middle:.2f} | ±{spread:.0f}% | {statistics.median(reading[way]):.2f} |")
+        print(f"| {way} | {middle:.2f} | ±{spread:.0f}% | {statistics.median(reading[way]):.3f} |")
     print(
         "\n| images of 16x16 | peak of the training stage, MiB | of it images, MiB |\n| --- | --- | --- |", flush=True
     )
