@@ -180,13 +180,13 @@ class WhileNew(Best):
         self.c_t, self.guided_from = c_t, guided_from
 
     def examine(self) -> Logs:
-        least = self.history[-1]["val_guidance"] if self.history else GUIDANCE[0]
-        for guidance in GUIDANCE if len(self.history) >= self.guided_from else GUIDANCE[:1]:
-            if guidance >= least:
-                self.model.strength.assign(guidance)
-                logs = {"val_c_t": self.c_t(), "val_guidance": guidance}
-                if not self.enough(logs):
-                    break
+        first = GUIDANCE.index(self.history[-1]["val_guidance"]) if self.history else 0
+        end = len(GUIDANCE) if len(self.history) >= self.guided_from else 1
+        for guidance in GUIDANCE[first:end]:
+            self.model.strength.assign(guidance)
+            logs = {"val_c_t": self.c_t(), "val_guidance": guidance}
+            if not self.enough(logs):
+                break
         return logs
 
     def better(self, logs: Logs) -> bool:

@@ -1,7 +1,7 @@
 """Batches for training: each image once an epoch, ordered and varied as only the seed and the epoch decide."""
 
+import jax
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -79,7 +79,6 @@ def test_images_move_by_so_many_pixels_and_repeat_their_edge(shift: int, epoch: 
 
 @given(batch_size=st.integers(1, 30), flip=st.booleans(), shift=st.integers(0, 10), seed=st.none() | st.integers(0, 3))
 def test_images_on_a_device_make_the_same_batches(batch_size: int, flip: bool, shift: int, seed: int | None):
-    jax = pytest.importorskip("jax")
     here, there = (Batches(held, batch_size, seed, flip, shift) for held in (PICTURES, jax.device_put(PICTURES)))
     for index in range(len(here)):
         assert isinstance(there[index][0], jax.Array)
@@ -87,7 +86,6 @@ def test_images_on_a_device_make_the_same_batches(batch_size: int, flip: bool, s
 
 
 def test_rows_on_a_device_are_drawn_as_others_are():
-    jax = pytest.importorskip("jax")
     rows = np.random.default_rng(0).normal(size=(50, 2, 3)).astype(np.float32)
     here, there = (Draws(held, 8, 5, 0) for held in (rows, jax.device_put(rows)))
     for index in range(5):
