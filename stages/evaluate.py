@@ -137,7 +137,8 @@ def main(
         parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
         counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
         folders = [folder for folder in (drawn, pictures) if folder]
-        record = read_record(model.settings, parameters, counts, output, images, samples, originals, curves, folders)
+        settings = {**model.settings, "flow_guidance": float(model.flow.strength)}
+        record = read_record(settings, parameters, counts, output, images, samples, originals, curves, folders)
         if report:
             write_file(report, write_report(record).encode())
         if model_card:

@@ -43,6 +43,12 @@ def epochs_for(images: int) -> int:
 @click.option(
     "--kl_weight", type=command.FiniteRange(0, 1e6), default=0.5, help="Weight of the KL term; 1 gives the ELBO."
 )
+@click.option(
+    "--texture_weight",
+    type=command.FiniteRange(0, 1e6),
+    default=0.25,
+    help="Weight of the error of local textures, against smoothness; 0 trains by the pixels alone.",
+)
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
 @click.option(
     "--epochs",
@@ -106,6 +112,7 @@ def main(
     latent_dim: int,
     width: int,
     kl_weight: float,
+    texture_weight: float,
     kl_warmup: int,
     epochs: int,
     batch_size: int,
@@ -154,7 +161,8 @@ def main(
     with shared_by(devices) as first:
         check_agreement(key)
         try:
-            model = VAE(training.size, latent_dim, width, kl_weight, held_out, seed, network, precision, training=how)
+            shape = (training.size, latent_dim, width, kl_weight, held_out, seed, network, precision)
+            model = VAE(*shape, texture_weight=texture_weight, training=how)
         except ValueError as error:
             raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
         if init:

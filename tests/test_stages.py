@@ -212,12 +212,13 @@ def test_train_writes_a_model_that_describes_itself_and_curves(model_file: Path)
     assert (model.size, model.latent_dim, model.held_out) == (16, 2, 0.3)
     curves = tree(model_file.parent / "curves")
     for kind in ("train", "held_out"):
-        for term in ("loss", "reconstruction", "kl"):
+        for term in ("loss", "reconstruction", "kl", "texture"):
             lines = curves[f"plots/metrics/{kind}/{term}.tsv"].decode().splitlines()
             assert len(lines) == 1 + 30
     last = json.loads(curves["metrics.json"])
     for terms in (last["train"], last["held_out"]):
-        assert terms["loss"] == pytest.approx(terms["reconstruction"] + terms["kl"], rel=1e-4)
+        weighed = terms["reconstruction"] + terms["kl"] / 2 + terms["texture"] / 4
+        assert terms["loss"] == pytest.approx(weighed, rel=2e-5)
 
 
 def test_train_refuses_bad_input_and_writes_no_model(squares: Path, tmp_path: Path):
@@ -244,9 +245,10 @@ def test_train_refuses_bad_input_and_writes_no_model(squares: Path, tmp_path: Pa
     assert_refused(result, "vae.h5", ".keras")
 
 
-def test_train_with_a_kl_weight_of_zero(squares: Path, tmp_path: Path):
+def test_train_with_weights_of_zero(squares: Path, tmp_path: Path):
     file, curves = tmp_path / "vae.keras", tmp_path / "curves"
-    result = run_stage("train", "--input", squares, "--output", file, "--curves", curves, *TINY, "--kl_weight", 0)
+    weights = ("--kl_weight", 0, "--texture_weight", 0)
+    result = run_stage("train", "--input", squares, "--output", file, "--curves", curves, *TINY, *weights)
     assert result.returncode == 0, result.stderr
     last = json.loads((curves / "metrics.json").read_text())
     assert last["train"]["loss"] == last["train"]["reconstruction"]
@@ -503,6 +505,6 @@ def test_evaluate_tells_of_a_run_by_hand_with_what_it_is_given(model_file: Path,
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     for file in ("report.html", "card.md"):
         text = (tmp_path / file).read_text()
-        for told in ("learning_rate", "0.01", "latent_dim", "held_out", "draws"):
+        for told in ("learning_rate", "0.01", "latent_dim", "flow_guidance", "held_out", "draws"):
             assert told in text
     assert "KL divergence from the prior" in (tmp_path / "report.html").read_text()

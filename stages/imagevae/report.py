@@ -14,6 +14,7 @@ CURVES = {  # titles of the curves
     "loss": "Loss, nats an image",
     "reconstruction": "Reconstruction term, nats an image",
     "kl": "KL divergence from the prior, nats an image",
+    "texture": "Error of local textures, nats an image",
     "decoder_scale": "Scale of the decoder (mean absolute error), in levels of 255",
 }
 REJECTED_SHOWN = 50

@@ -43,7 +43,7 @@ def fit_vae(
     """Train an autoencoder in place, with `Muon` at the learning rate of `warmed_up`.
 
     The weights that are kept are those of the epoch with the lowest loss on the held-out images, at the full KL weight:
-    of the highest ELBO where that weight is 1.
+    of the highest ELBO where that weight is 1 and that of textures 0.
 
     Args:
         curves: folder for the losses of each epoch, in DVCLive's format, and for pictures of what the model has learned
@@ -55,9 +55,9 @@ def fit_vae(
     Raises:
         BadInput: the loss was no finite number from the start, or the git repository has no commit yet.
     """
-    kl_weight = model.settings["kl_weight"]
+    kl_weight, texture_weight = model.settings["kl_weight"], model.settings["texture_weight"]
     best = Best(
-        lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"],
+        lambda logs: logs["val_reconstruction"] + kl_weight * logs["val_kl"] + texture_weight * logs["val_texture"],
         checkpoint,
         picture=picture if is_first() else None,
         pictured={0, *(-(-tenth * epochs // PICTURES) - 1 for tenth in range(1, PICTURES + 1))},

@@ -1,5 +1,6 @@
 """The variational autoencoder: an encoder, a decoder, and the bound on the likelihood that trains them."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from imagevae.errors import BadInput
 from imagevae.likelihood import LEVELS, absolute_error, kl_per_unit, log_likelihood
 from imagevae.networks import NETWORKS, computing_in, grid_side
 from imagevae.prior import FlowPrior, MixturePrior, NormalPrior, Prior
+from imagevae.texture import texture_error
 
 
 @keras.saving.register_keras_serializable("imagevae", "LaplaceVAE")  # models that others were saved as are refused
@@ -30,6 +32,8 @@ class VAE(keras.Model):
             are float32, and so are latents, pixels and losses. It is not kept: a model that is loaded computes in
             float32.
         kl_weight: weight of the KL term in the loss; 1 gives the negative ELBO, 0 leaves a noisy autoencoder.
+        texture_weight: weight of the error of local textures, see `texture_error`, in the loss: as much as that of a
+            pixel, which it is scaled like, where it is 1; 0 leaves it out.
         held_out: share of the images that training held out, kept with the model so that evaluation can do the same.
         seed: seed of the initial weights and of the noise.
         sampler: which of `priors` new images are best drawn from, once these have been fitted.
@@ -60,6 +64,7 @@ class VAE(keras.Model):
         flow_width: int = 8,
         components: int = 1,
         covariance: str = "diag",
+        texture_weight: float = 0.0,
         training: dict[str, Any] | None = None,
         name: str = "vae",
         **keywords: Any,
@@ -78,6 +83,7 @@ class VAE(keras.Model):
             flow_width=flow_width,
             components=components,
             covariance=covariance,
+            texture_weight=texture_weight,
             training=training or {},
         )
         self.size, self.latent_dim, self.held_out = size, latent_dim, held_out
@@ -93,7 +99,9 @@ class VAE(keras.Model):
         self.kl_weight = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(kl_weight), trainable=False, name="kl_weight"
         )
-        self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", "reconstruction", "kl", "decoder_scale")}
+        self.texture_weight = texture_weight
+        terms = ("loss", "reconstruction", "kl", "texture", "decoder_scale")
+        self.means = {name: keras.metrics.Mean(name=name) for name in terms}
         self.built = True
 
     def get_config(self) -> dict:
@@ -155,8 +163,8 @@ class VAE(keras.Model):
         sample_weight: None = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Reconstruction plus weighted KL, in nats an image, over the images for which y, (n,), is 1 and not 0, or
-        all."""
+        """Reconstruction plus weighted KL and texture, in nats an image, over the images for which y, (n,), is 1 and
+        not 0, or all."""
         location, z_mean, z_log_sigma = y_pred
         count = ops.shape(x)[0] if y is None else ops.sum(y)
 
@@ -171,7 +179,11 @@ class VAE(keras.Model):
             self.scale.assign(0.9 * self.scale + 0.1 * scale)
         reconstruction = -average(log_likelihood(pixels, location, scale))
         kl = average(ops.sum(kl_per_unit(z_mean, z_log_sigma), axis=1))
+        texture = math.prod(x.shape[1:]) * average(texture_error(pixels, location)) / scale
         loss = reconstruction + self.kl_weight * kl
-        for mean_of, value in zip(self.means.values(), (loss, reconstruction, kl, LEVELS * self.scale), strict=True):
+        if self.texture_weight:  # or else there would be the work of a gradient of 0
+            loss += self.texture_weight * texture
+        values = (loss, reconstruction, kl, texture, LEVELS * self.scale)
+        for mean_of, value in zip(self.means.values(), values, strict=True):
             mean_of.update_state(value, sample_weight=count)
         return loss

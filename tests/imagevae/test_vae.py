@@ -54,9 +54,9 @@ def test_latents_are_drawn_around_their_means():
     assert z.std(axis=0) == pytest.approx([0.5, 2.0], abs=0.05)
 
 
-def trained(seed: int = 0, kl_weight: float = 1.0) -> VAE:
+def trained(seed: int = 0, texture_weight: float = 0.0) -> VAE:
     keras.utils.set_random_seed(0)
-    model = VAE(8, 2, 4, kl_weight=kl_weight, seed=seed)
+    model = VAE(8, 2, 4, texture_weight=texture_weight, seed=seed)
     model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
     model.fit(Batches(as_images(images(20, 8)), 6, seed), epochs=12, verbose=0)
     return model
@@ -70,6 +70,14 @@ def test_training_lowers_the_loss_and_learns_the_scale_of_the_decoder():
     before.compile(optimizer="adam", jit_compile=False)
     old, new = (m.evaluate(Batches(as_images(images(20, 8)), 6), verbose=0, return_dict=True) for m in (before, model))
     assert new["loss"] < old["loss"]
+
+
+def test_a_texture_weight_keeps_the_grain_of_images():
+    def roughness(pictures: np.ndarray) -> float:
+        return float(np.abs(np.diff(pictures, axis=2)).mean())
+
+    smooth, rough = (roughness(ops.convert_to_numpy(trained(0, weight)(images(20, 8))[0])) for weight in (0.0, 1.0))
+    assert 2 * smooth < rough < roughness(images(20, 8) / 255)
 
 
 def test_training_repeats_itself():
