@@ -2,8 +2,9 @@
 
     python tests/benchmarks/train_floor.py
 
-Counts the multiplications of a step from the shapes of the layers, times the step as stages/train.py runs it, and takes
-the rate of a large matrix product on the same cores for the fastest that they can multiply.
+Counts the multiplications of a step from the shapes of the layers, times the step as stages/train.py runs it, without
+the error of textures and with it, and takes the rate of a large matrix product on the same cores for the fastest that
+they can multiply.
 """
 
 import statistics
@@ -30,14 +31,12 @@ SIDE = 2048  # of the matrices whose product is timed
 
 
 def main() -> None:
-    model = VAE(64, 1024, network="spatial")
+    model, textured = (VAE(64, 1024, network="spatial", texture_weight=weight) for weight in (0, 0.25))
     forward = [of_layer(layer) for network in (model.encoder, model.decoder) for layer in network.layers]
     kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
     first = next(one for one in forward if one)  # its input is no one's output, and wants no gradient
     image, optimizer = 3 * sum(forward) - first, sum(map(of_muon, kernels))
-    model.compile(Muon(1e-4), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
-    images = np.random.default_rng(0).integers(0, 256, (BATCH * STEPS, 64, 64, 3), np.uint8)
-    step = median(lambda: model.fit(Batches(images, BATCH), verbose=0)) / STEPS
+    step, with_textures = map(seconds_a_step, (model, textured))
     square = keras.random.normal((SIDE, SIDE))
     rate = SIDE**3 / median(lambda: keras.ops.convert_to_numpy(keras.ops.matmul(square, square)))
     floor = (BATCH * image + optimizer) / rate
@@ -49,6 +48,13 @@ def main() -> None:
     )
     print(f"large matrices: {2 * rate / 1e9:.0f} GFLOPS; so the floor of a step is {1000 * floor:.1f} ms")
     print(f"a step of {BATCH} takes {1000 * step:.1f} ms, {step / floor:.2f} times that: {BATCH / step:.0f} images/s")
+    print(f"with the error of textures it takes {1000 * with_textures:.1f} ms")
+
+
+def seconds_a_step(model: VAE) -> float:
+    model.compile(Muon(1e-4), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
+    images = np.random.default_rng(0).integers(0, 256, (BATCH * STEPS, 64, 64, 3), np.uint8)
+    return median(lambda: model.fit(Batches(images, BATCH), verbose=0)) / STEPS
 
 
 def of_layer(layer: layers.Layer) -> int:
