@@ -240,7 +240,7 @@ def test_train_refuses_bad_input_and_writes_no_model(squares: Path, tmp_path: Pa
     write_images(tmp_path / "oblong", 1)
     cv2.imwrite(str(tmp_path / "oblong" / "0000.png"), np.zeros((8, 9, 3), np.uint8))
     refused(tmp_path / "oblong", "9x8")
-    refused(squares, "learning_rate", learning_rate=10)
+    refused(squares, "learning_rate", learning_rate=10, batch_size=1)
     result = run_stage("train", "--input", squares, "--output", tmp_path / "vae.h5", "--curves", tmp_path / "c", *TINY)
     assert_refused(result, "vae.h5", ".keras")
 

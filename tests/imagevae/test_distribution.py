@@ -69,7 +69,7 @@ def curves(folder: Path) -> dict[str, list[float]]:
 
 def assert_same_curves(one: Path, other: Path) -> None:
     expected, found = curves(one), curves(other)
-    assert len(expected) == 7
+    assert len(expected) == 9
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         assert found[name] == pytest.approx(values, rel=1e-3), name
