@@ -161,8 +161,8 @@ def main(
     with shared_by(devices) as first:
         check_agreement(key)
         try:
-            shape = (training.size, latent_dim, width, kl_weight, held_out, seed, network, precision)
-            model = VAE(*shape, texture_weight=texture_weight, training=how)
+            settings = (training.size, latent_dim, width, kl_weight, held_out, seed, network, precision)
+            model = VAE(*settings, texture_weight=texture_weight, training=how)
         except ValueError as error:
             raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
         if init:

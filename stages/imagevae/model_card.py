@@ -59,8 +59,8 @@ def limits(record: Record) -> list[str]:
         f"It knows images like the {counts['training']:,} that it was trained on and no others; of anything else it "
         "makes the nearest of its own kind. What is rare or missing among them is rare or missing in its samples.",
         f"It sees and makes {pixels(size, size)} pixels. Finer detail is lost before it starts.",
-        "Like all models that take pixels to be independent given the latents, it blurs what it is not sure of. What "
-        "grain it has there is made up, as the texture weight has it.",
+        "Like all models that take pixels to be independent given the latents, it blurs what it is not sure of, or "
+        "makes up the grain of it, the more so the larger the texture weight.",
         "Its likelihood can be compared with that of other models of 8-bit images of the same size only, and its "
         "distances only with those from as many images in the same features.",
         f"The figures come from {counts['held_out']:,} images of the same source; other images may fare worse.",

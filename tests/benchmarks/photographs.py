@@ -4,7 +4,7 @@
     for package in *.deb; do dpkg-deb --extract $package wallpapers; done
     python tests/benchmarks/photographs.py wallpapers TILES
 
-Each picture of 400 pixels or more in either direction, in whatever size it came, gives four rows of tiles.
+Each picture of 400 pixels or more in width and in height gives four rows of tiles, however large it is.
 """
 
 import sys
