@@ -46,7 +46,7 @@ def epochs_for(images: int) -> int:
 @click.option(
     "--texture_weight",
     type=command.FiniteRange(0, 1e6),
-    default=0.25,
+    default=1.0,
     help="Weight of the error of local textures, against smoothness; 0 trains by the pixels alone.",
 )
 @click.option("--kl_warmup", type=click.IntRange(0, 10**6), default=0, help="Epochs over which the KL weight rises.")
@@ -61,8 +61,8 @@ def epochs_for(images: int) -> int:
     "--learning_rate",
     type=command.FiniteRange(0, 10, min_open=True),
     default=0.002,
-    help="Step size of Muon, the optimizer; it rises to this in the first 5% of the training and then falls to 0 along "
-    "a cosine.",
+    help="Step size of Muon, the optimizer; it rises to this in the first 5% of the training and then falls linearly "
+    "to 0.",
 )
 @click.option(
     "--flip",

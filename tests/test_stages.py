@@ -217,7 +217,7 @@ def test_train_writes_a_model_that_describes_itself_and_curves(model_file: Path)
             assert len(lines) == 1 + 30
     last = json.loads(curves["metrics.json"])
     for terms in (last["train"], last["held_out"]):
-        weighed = terms["reconstruction"] + terms["kl"] / 2 + terms["texture"] / 4
+        weighed = terms["reconstruction"] + terms["kl"] / 2 + terms["texture"]
         assert terms["loss"] == pytest.approx(weighed, rel=2e-5)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imagevae.networks import LEAKY
 
-STEPS = 16  # from noise to latents, by Heun's method: samples of half or twice as many are as good
+STEPS = 16  # from noise to latents, by Heun's method: with twice as many, samples are as good
 DENSITY_STEPS = 32  # from latents back to noise, with their density
 CLUSTERS = 64  # that a flow tells apart, at most
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
@@ -150,6 +150,9 @@ class FlowPrior(keras.Model):
         blocks: residual blocks.
         dropout: share of the units that are left out while training, against learning the latents by heart.
         seed: seed of the initial weights and of the noise.
+
+    Attributes:
+        steps: from noise to latents.
     """
 
     def __init__(
@@ -167,7 +170,7 @@ class FlowPrior(keras.Model):
         self.settings: dict[str, Any] = dict(
             latent_dim=latent_dim, width=width, side=side, blocks=blocks, dropout=dropout, seed=seed
         )
-        self.latent_dim = latent_dim
+        self.latent_dim, self.steps = latent_dim, STEPS
         self.noise = keras.random.SeedGenerator(seed)
         self.network = build_velocity(latent_dim, CLUSTERS, width, side, blocks, dropout, seed)
         self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
@@ -243,7 +246,7 @@ class FlowPrior(keras.Model):
             own = _predict(self.network, points, time, cluster)
             return own + weight * (own - _predict(self.guide, points, time)) if weight else own
 
-        for start, end in _intervals(STEPS):
+        for start, end in _intervals(self.steps):
             first = velocity(points, start)
             second = velocity(points + (end - start) * first, end)
             points = points + (end - start) / 2 * (first + second)

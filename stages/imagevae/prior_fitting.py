@@ -22,9 +22,9 @@ from imagevae.decoding import decode_in_batches
 from imagevae.encoding import Posterior, encode_in_batches
 from imagevae.latents import active as active_units
 from imagevae.memorisation import cells, copying, nearest, thumbnails
-from imagevae.prior import CLUSTERS, FlowPrior, MixturePrior, Prior
+from imagevae.prior import CLUSTERS, STEPS, FlowPrior, MixturePrior, Prior
 from imagevae.sampling import draw_latents
-from imagevae.training import Best, Logs, Progress, fit, warmed_up
+from imagevae.training import Best, Logs, Progress, RiseAndFall, fit
 from imagevae.vae import VAE
 
 FLOW_BATCH = 256
@@ -38,6 +38,7 @@ JUDGES = 500  # held-out latents that the distributions are compared on
 # Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
+DRAWN_IN = 8  # steps from noise, half as many as other samples: C_T is within 0.4 of theirs
 GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
 
 
@@ -119,6 +120,7 @@ def fit_best_flow(
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
     for width, most_clusters in kinds:
         flow = FlowPrior(latents, width, side, seed=seed)
+        flow.steps = DRAWN_IN
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
@@ -134,6 +136,7 @@ def fit_best_flow(
                 print("warning: samples will be copies of training images; more images would help", file=sys.stderr)
         if kept:
             break
+    flow.steps = STEPS
     if flow.strength > GUIDANCE[0]:
         print(
             f"flow: samples are guided {float(flow.strength)} times as much: with less, some were copies",
@@ -229,7 +232,7 @@ def fit_flow(
     seed: int,
     most_clusters: int = CLUSTERS,
 ) -> FlowPrior:
-    """Train a flow in place, with Adam at the learning rate of `warmed_up`, on clusters that k-means finds.
+    """Train a flow in place, with Adam at the learning rate of `RiseAndFall`, on clusters that k-means finds.
 
     Args:
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
@@ -246,7 +249,7 @@ def fit_flow(
     fit(
         flow,
         keras.optimizers.Adam(
-            warmed_up(LEARNING_RATE, epochs * len(batches)), beta_2=0.99, use_ema=True, ema_momentum=AVERAGING
+            RiseAndFall(LEARNING_RATE, epochs * len(batches)), beta_2=0.99, use_ema=True, ema_momentum=AVERAGING
         ),
         batches,
         Batches(judges, FLOW_BATCH),

@@ -8,26 +8,29 @@ WINDOW = 8  # pixels along a side of a place; places overlap by half
 
 
 def texture(pictures: KerasTensor) -> Iterator[KerasTensor]:
-    """Mean absolute differences between neighbouring pixels in each place: beside and below each other, at full and at
-    half resolution, (n, places, places, channels) each.
+    """Mean absolute differences between neighbouring pixels in each place, those beside each other and those below
+    each other, (n, places, places, channels) each.
 
     Args:
         pictures: (n, height, width, channels).
     """
-    for finer in (pictures, ops.average_pool(pictures, 2, strides=2)):
-        for apart in (finer[:, :, 1:] - finer[:, :, :-1], finer[:, 1:] - finer[:, :-1]):
-            yield ops.average_pool(ops.abs(apart), WINDOW, strides=WINDOW // 2, padding="same")
+    for apart in (pictures[:, :, 1:] - pictures[:, :, :-1], pictures[:, 1:] - pictures[:, :-1]):
+        yield ops.average_pool(ops.abs(apart), WINDOW, strides=WINDOW // 2, padding="same")
 
 
-def texture_error(pixels: KerasTensor, location: KerasTensor) -> KerasTensor:
-    """How far the textures of two pictures are apart, by their mean absolute difference, summed over what `texture`
-    gives, in units of `pixels`.
+def texture_error(pixels: KerasTensor, location: KerasTensor, scale: float | KerasTensor) -> KerasTensor:
+    """How far the textures of two pictures are apart: the mean of the absolute logarithm of (scale + one) / (scale +
+    other), summed over what `texture` gives. So grain counts by its ratio, and as much as edges that are many times as
+    strong; but what is far weaker than the scale counts for nothing.
 
     Args:
         pixels, location: (n, height, width, channels).
+        scale: of the errors that are to be expected of pixels, in their units.
 
     Returns:
         (n,).
     """
     pairs = zip(texture(pixels), texture(location), strict=True)
-    return sum(ops.mean(ops.abs(wanted - found), axis=(1, 2, 3)) for wanted, found in pairs)
+    return sum(
+        ops.mean(ops.abs(ops.log(scale + wanted) - ops.log(scale + found)), axis=(1, 2, 3)) for wanted, found in pairs
+    )

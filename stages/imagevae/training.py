@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 from dvclive import Live
+from keras import KerasTensor, ops
 from numpy.typing import NDArray
 from scmrepo.exceptions import SCMError
 from tqdm import tqdm
@@ -40,7 +41,7 @@ def fit_vae(
     kl_warmup: int,
     picture: Callable[[], NDArray[np.uint8]],
 ) -> None:
-    """Train an autoencoder in place, with `Muon` at the learning rate of `warmed_up`.
+    """Train an autoencoder in place, with `Muon` at the learning rate of `RiseAndFall`.
 
     The weights that are kept are those of the epoch with the lowest loss on the held-out images, at the full KL weight:
     of the highest ELBO where that weight is 1 and that of textures 0.
@@ -67,7 +68,7 @@ def fit_vae(
         watchers = [Curves(live, best.pictures), Progress("train", epochs, count, size)] if live else []
         fit(
             model,
-            Muon(warmed_up(learning_rate, epochs * len(training))),
+            Muon(RiseAndFall(learning_rate, epochs * len(training))),
             training,
             Batches(held_out, size),
             epochs,
@@ -76,12 +77,25 @@ def fit_vae(
         )
 
 
-def warmed_up(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A learning rate that rises linearly in a twentieth of the steps, and then falls to 0 along a cosine."""
-    rise = -(-steps // 20)
-    return keras.optimizers.schedules.CosineDecay(
-        learning_rate / 100, max(1, steps - rise), warmup_target=learning_rate, warmup_steps=rise
-    )
+class RiseAndFall(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises linearly in a twentieth of the steps, and then falls linearly to 0 (as Bergsma et al.
+    2025 found best, https://arxiv.org/abs/2502.15938).
+
+    Args:
+        highest: the rate where it turns.
+        steps: of the whole training.
+    """
+
+    def __init__(self, highest: float, steps: int):
+        self.highest, self.steps = highest, steps
+
+    def get_config(self) -> dict:
+        return {"highest": self.highest, "steps": self.steps}
+
+    def __call__(self, step: KerasTensor) -> KerasTensor:
+        rise = -(-self.steps // 20)
+        done = ops.cast(step, "float32")
+        return self.highest * ops.minimum((done + 1) / rise, (self.steps - done) / max(1, self.steps - rise))
 
 
 def painter(model: VAE, training: Images, held_out: Images, seed: int) -> Callable[[], NDArray[np.uint8]]:

@@ -31,7 +31,7 @@ BATCH, REPEATS = 8, 5
 
 def main(shards: str) -> None:
     mapped = read_squares(Path(shards))
-    model = VAE(mapped.size, 1024, network="spatial", texture_weight=0.25)
+    model = VAE(mapped.size, 1024, network="spatial", texture_weight=1)
     model.compile(optimizer=Muon(1e-3), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
     ways = {"mapped from the disk": mapped, "in memory": mapped[:]}
     seconds: dict[str, list[float]] = {way: [] for way in ways}

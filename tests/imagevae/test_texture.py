@@ -19,8 +19,8 @@ def grain(seed: int, size: int, deviation: float = 0.1) -> NDArray[np.float32]:
     return noise.astype(np.float32)
 
 
-def apart(one: NDArray, other: NDArray) -> float:
-    return float(texture_error(ops.array(one, "float32"), ops.array(other, "float32"))[0])
+def apart(one: NDArray, other: NDArray, scale: float = 0.01) -> float:
+    return float(texture_error(ops.array(one, "float32"), ops.array(other, "float32"), scale)[0])
 
 
 @given(size=sizes, seed=seeds, light=st.floats(-0.5, 0.5))
@@ -37,11 +37,19 @@ def test_other_grain_of_the_same_kind_is_nearer_than_none(size: int, seed: int, 
     assert apart(picture, other) < apart(picture, np.full_like(picture, 0.5)) / 2
 
 
-@given(size=sizes, seed=seeds, factor=st.floats(0, 3))
-def test_it_grows_with_the_difference_in_roughness(size: int, seed: int, factor: float):
+@given(size=sizes, seed=seeds, factor=st.floats(1, 3), more=st.floats(1.1, 3))
+def test_it_grows_with_the_difference_in_roughness(size: int, seed: int, factor: float, more: float):
     picture = grain(seed, size)
-    found = apart(picture, 0.5 + factor * (picture - 0.5))
-    assert found == pytest.approx(abs(1 - factor) * apart(picture, np.full_like(picture, 0.5)), rel=1e-3, abs=1e-5)
+    for contrasts in ((factor, factor * more), (1 / factor, 1 / factor / more)):
+        near, far = (apart(picture, 0.5 + contrast * (picture - 0.5)) for contrast in contrasts)
+        assert near < far
+
+
+@given(size=sizes, seed=seeds, contrast=st.floats(0.01, 1))
+def test_contrast_counts_as_it_compares_with_the_scale(size: int, seed: int, contrast: float):
+    one, other = grain(seed, size), grain(seed + 100, size, 0.05)
+    assert apart(contrast * one, contrast * other, 0.01 * contrast) == pytest.approx(apart(one, other), rel=1e-2)
+    assert apart(one, other, 1000.0) == pytest.approx(0, abs=1e-3)
 
 
 def test_places_are_told_apart():
@@ -53,5 +61,5 @@ def test_places_are_told_apart():
 
 def test_each_image_has_its_own():
     one, other = grain(0, 16), grain(1, 16)
-    both = texture_error(ops.array(np.concatenate([one, other])), ops.array(np.concatenate([other, other])))
+    both = texture_error(ops.array(np.concatenate([one, other])), ops.array(np.concatenate([other, other])), 0.01)
     assert ops.convert_to_numpy(both) == pytest.approx([apart(one, other), 0])
