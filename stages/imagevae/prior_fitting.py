@@ -22,9 +22,10 @@ from imagevae.decoding import decode_in_batches
 from imagevae.encoding import Posterior, encode_in_batches
 from imagevae.latents import active as active_units
 from imagevae.memorisation import cells, copying, nearest, thumbnails
+from imagevae.optimizer import RiseAndFall
 from imagevae.prior import CLUSTERS, STEPS, FlowPrior, MixturePrior, Prior
 from imagevae.sampling import draw_latents
-from imagevae.training import Best, Logs, Progress, RiseAndFall, fit
+from imagevae.training import Best, Logs, Progress, fit
 from imagevae.vae import VAE
 
 FLOW_BATCH = 256

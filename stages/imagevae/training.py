@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 from dvclive import Live
-from keras import KerasTensor, ops
 from numpy.typing import NDArray
 from scmrepo.exceptions import SCMError
 from tqdm import tqdm
@@ -20,7 +19,7 @@ from imagevae.checkpoint import Checkpoint, restore, state_of
 from imagevae.dataset import Images
 from imagevae.distribution import alone, is_first, say
 from imagevae.errors import BadInput
-from imagevae.optimizer import Muon
+from imagevae.optimizer import Muon, RiseAndFall
 from imagevae.snapshot import snapshot
 from imagevae.vae import VAE
 
@@ -75,27 +74,6 @@ def fit_vae(
             best,
             [WarmUp(kl_warmup), *watchers],
         )
-
-
-class RiseAndFall(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly in a twentieth of the steps, and then falls linearly to 0 (as Bergsma et al.
-    2025 found best, https://arxiv.org/abs/2502.15938).
-
-    Args:
-        highest: the rate where it turns.
-        steps: of the whole training.
-    """
-
-    def __init__(self, highest: float, steps: int):
-        self.highest, self.steps = highest, steps
-
-    def get_config(self) -> dict:
-        return {"highest": self.highest, "steps": self.steps}
-
-    def __call__(self, step: KerasTensor) -> KerasTensor:
-        rise = -(-self.steps // 20)
-        done = ops.cast(step, "float32")
-        return self.highest * ops.minimum((done + 1) / rise, (self.steps - done) / max(1, self.steps - rise))
 
 
 def painter(model: VAE, training: Images, held_out: Images, seed: int) -> Callable[[], NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""The optimizer: steps of kernels are orthogonal and as long as Adam's, those of all else are Adam's."""
+"""Steps of kernels are orthogonal and as long as Adam's, those of all else are Adam's; learning rates rise and fall."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from imagevae.optimizer import Muon, orthogonal
+from imagevae.optimizer import Muon, RiseAndFall, orthogonal
 
 
 @given(
@@ -67,3 +67,18 @@ def test_it_is_saved_with_its_settings():
     again = keras.optimizers.deserialize(keras.optimizers.serialize(Muon(0.1, momentum=0.8)))
     assert isinstance(again, Muon)
     assert again.momentum == 0.8
+
+
+@given(highest=st.floats(1e-5, 10), steps=st.integers(1, 500))
+@settings(deadline=None)
+def test_a_learning_rate_rises_and_then_falls_to_nothing(highest: float, steps: int):
+    schedule = RiseAndFall(highest, steps)
+    rates = ops.convert_to_numpy(schedule(np.arange(steps))) / highest
+    turn = -(-steps // 20) - 1
+    assert rates[turn] == pytest.approx(1) == rates.max()
+    assert rates.min() > 0
+    assert np.diff(rates[: turn + 1]) == pytest.approx(1 / (turn + 1), abs=1e-5)
+    falls = np.diff(rates[turn + 1 :])
+    assert falls == pytest.approx(-1 / (steps - turn - 1), abs=1e-5)
+    assert rates[-1] == pytest.approx(1 / max(1, steps - turn - 1), abs=1e-5)
+    assert RiseAndFall.from_config(schedule.get_config())(turn) == schedule(turn)
