@@ -78,7 +78,7 @@ def test_a_learning_rate_rises_and_then_falls_to_nothing(highest: float, steps: 
     assert rates[turn] == pytest.approx(1) == rates.max()
     assert rates.min() > 0
     assert np.diff(rates[: turn + 1]) == pytest.approx(1 / (turn + 1), abs=1e-5)
-    falls = np.diff(rates[turn + 1 :])
-    assert falls == pytest.approx(-1 / (steps - turn - 1), abs=1e-5)
-    assert rates[-1] == pytest.approx(1 / max(1, steps - turn - 1), abs=1e-5)
+    fall = 1 / max(1, steps - turn - 1)
+    assert np.diff(rates[turn + 1 :]) == pytest.approx(-fall, abs=1e-5)
+    assert rates[-1] == pytest.approx(fall, abs=1e-5)
     assert RiseAndFall.from_config(schedule.get_config())(turn) == schedule(turn)
