@@ -85,7 +85,7 @@ def epochs_for(images: int) -> int:
 @click.option(
     "--flow_steps",
     type=click.IntRange(0, 10**8),
-    default=2000,
+    default=1750,
     help="Training steps of the flow that learns the distribution of the latents; 0 leaves it out.",
 )
 @click.option(
