@@ -6,15 +6,9 @@ import click
 
 from imagevae import command
 
-INPUT = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders.
-Left aside and counted: hidden files and folders, files without an image's extension, links to folders, empty folders,
-and links inside archives. Links to files are followed, wherever they lead. Rejected and listed: damaged images, those
-of more than 134 megapixels or 1 GiB, broken links, and members of archives whose names are absolute or contain "..".
-A file that can't be read ends the run, and so does a folder that changes meanwhile."""
-
 
 @click.command("resize", context_settings=command.SETTINGS, help=__doc__)
-@click.option("--input", "source", type=command.SOURCE, required=True, help=INPUT)
+@click.option("--input", "source", type=command.SOURCE, required=True, help=command.IMAGES)
 @click.option("--output", type=command.FOLDER, required=True, help="Folder for the resized images, written as PNG.")
 @click.option("--size", type=click.IntRange(8, 1024), default=64, help="Width and height of the results, in pixels.")
 @click.option(
@@ -31,13 +25,8 @@ A file that can't be read ends the run, and so does a folder that changes meanwh
     default="files",
     help="Write a PNG file for each image; or arrays of about 512 images each, which the other stages read.",
 )
-@click.option(
-    "--max_rejected",
-    type=command.FiniteRange(0, 1),
-    default=0.01,
-    help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
-)
-@click.option("--scheduler", default="", help=command.SCHEDULER)
+@command.max_rejected
+@command.scheduler
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the resized images.")
 def main(
     source: Path,

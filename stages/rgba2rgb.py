@@ -6,19 +6,12 @@ import click
 
 from imagevae import command
 
-INPUT = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders.
-Left aside and counted: hidden files and folders, files without an image's extension, links to folders, empty folders,
-and links inside archives. Links to files are followed, wherever they lead. Rejected and listed: damaged images, those
-of more than 134 megapixels or 1 GiB, broken links, and members of archives whose names are absolute or contain "..".
-A file that can't be read ends the run, and so does a folder that changes meanwhile."""
-
-
 OUTPUT = """Folder for the RGB images. JPEG and PNG files that are upright 8-bit RGB already are taken over as they are,
 without decoding them; all others are written as PNG, and a.gif gives a.gif.png, so that no two share a result."""
 
 
 @click.command("rgba2rgb", context_settings=command.SETTINGS, help=__doc__)
-@click.option("--input", "source", type=command.SOURCE, required=True, help=INPUT)
+@click.option("--input", "source", type=command.SOURCE, required=True, help=command.IMAGES)
 @click.option("--output", type=command.FOLDER, required=True, help=OUTPUT)
 @click.option("--background", type=command.Colour(), default="black", help="Colour behind transparent pixels.")
 @click.option(
@@ -28,13 +21,8 @@ without decoding them; all others are written as PNG, and a.gif gives a.gif.png,
     default="files",
     help="Write a file for each image; or tars of about 512 images each, which the other stages read.",
 )
-@click.option(
-    "--max_rejected",
-    type=command.FiniteRange(0, 1),
-    default=0.01,
-    help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
-)
-@click.option("--scheduler", default="", help=command.SCHEDULER)
+@command.max_rejected
+@command.scheduler
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the RGB images.")
 def main(
     source: Path,

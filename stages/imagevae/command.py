@@ -45,13 +45,29 @@ class Colour(click.ParamType):
             self.fail(f"{value!r} is not black, white or #rrggbb (two hexadecimal digits a channel).", param, ctx)
 
 
-SCHEDULER = """Address of a Dask scheduler, tcp://HOST:8786 say, whose workers make the shards; empty for threads of
-this process. All must see the same files under the same paths, and have the same libraries."""
+IMAGES = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders.
+Left aside and counted: hidden files and folders, files without an image's extension, links to folders, empty folders,
+and links inside archives. Links to files are followed, wherever they lead. Rejected and listed: damaged images, those
+of more than 134 megapixels or 1 GiB, broken links, and members of archives whose names are absolute or contain "..".
+A file that can't be read ends the run, and so does a folder that changes meanwhile."""
 
 SOURCE = click.Path(path_type=Path)  # a folder or an archive
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 SEED = click.IntRange(0, 2**32 - 1)
+
+max_rejected = click.option(
+    "--max_rejected",
+    type=FiniteRange(0, 1),
+    default=0.01,
+    help="Share of the images that may be damaged; they are left out and listed. With more the stage fails.",
+)
+scheduler = click.option(
+    "--scheduler",
+    default="",
+    help="Address of a Dask scheduler, tcp://HOST:8786 say, whose workers make the shards; empty for threads of this "
+    "process. All must see the same files under the same paths, and have the same libraries.",
+)
 
 
 def run(command: click.Command) -> NoReturn:

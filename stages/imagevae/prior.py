@@ -29,12 +29,13 @@ class Prior(Protocol):
     latent_dim: int
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
     ) -> NDArray[np.float32]:
         """From standard normal noise (n, latent_dim), and uniform numbers (n,) where a choice is to be made, to z.
 
         Args:
             guidance: of a flow, see `FlowPrior`; means nothing to the others.
+            steps: of a flow, from noise to latents; means nothing to the others.
         """
 
     def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -48,7 +49,7 @@ class NormalPrior:
         self.latent_dim = latent_dim
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
     ) -> NDArray[np.float32]:
         """See `Prior`."""
         return noise
@@ -96,7 +97,7 @@ class MixturePrior(keras.layers.Layer):
         )
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
     ) -> NDArray[np.float32]:
         """See `Prior`."""
         shares, means, factors = self._parameters()
@@ -150,9 +151,6 @@ class FlowPrior(keras.Model):
         blocks: residual blocks.
         dropout: share of the units that are left out while training, against learning the latents by heart.
         seed: seed of the initial weights and of the noise.
-
-    Attributes:
-        steps: from noise to latents.
     """
 
     def __init__(
@@ -170,7 +168,7 @@ class FlowPrior(keras.Model):
         self.settings: dict[str, Any] = dict(
             latent_dim=latent_dim, width=width, side=side, blocks=blocks, dropout=dropout, seed=seed
         )
-        self.latent_dim, self.steps = latent_dim, STEPS
+        self.latent_dim = latent_dim
         self.noise = keras.random.SeedGenerator(seed)
         self.network = build_velocity(latent_dim, CLUSTERS, width, side, blocks, dropout, seed)
         self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
@@ -235,7 +233,7 @@ class FlowPrior(keras.Model):
         return loss + ops.mean(ops.square(guide - wanted))
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0
+        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
     ) -> NDArray[np.float32]:
         """See `Prior`; by Heun's method."""
         points = np.asarray(noise, np.float32)
@@ -246,7 +244,7 @@ class FlowPrior(keras.Model):
             own = _predict(self.network, points, time, cluster)
             return own + weight * (own - _predict(self.guide, points, time)) if weight else own
 
-        for start, end in _intervals(self.steps):
+        for start, end in _intervals(steps):
             first = velocity(points, start)
             second = velocity(points + (end - start) * first, end)
             points = points + (end - start) / 2 * (first + second)

@@ -23,7 +23,7 @@ from imagevae.encoding import Posterior, encode_in_batches
 from imagevae.latents import active as active_units
 from imagevae.memorisation import cells, copying, nearest, thumbnails
 from imagevae.optimizer import RiseAndFall
-from imagevae.prior import CLUSTERS, STEPS, FlowPrior, MixturePrior, Prior
+from imagevae.prior import CLUSTERS, FlowPrior, MixturePrior, Prior
 from imagevae.sampling import draw_latents
 from imagevae.training import Best, Logs, Progress, fit
 from imagevae.vae import VAE
@@ -121,7 +121,6 @@ def fit_best_flow(
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
     for width, most_clusters in kinds:
         flow = FlowPrior(latents, width, side, seed=seed)
-        flow.steps = DRAWN_IN
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
@@ -137,7 +136,6 @@ def fit_best_flow(
                 print("warning: samples will be copies of training images; more images would help", file=sys.stderr)
         if kept:
             break
-    flow.steps = STEPS
     if flow.strength > GUIDANCE[0]:
         print(
             f"flow: samples are guided {float(flow.strength)} times as much: with less, some were copies",
@@ -161,7 +159,7 @@ def copy_test(model: VAE, training: Images, held_out: NDArray[np.float32], seed:
     distance, some = nearest(rebuilt, known)[0], thumbnails(known.some(JUDGES, seed)[:])
 
     def c_t(prior: Prior) -> float:
-        drawn = pictures(draw_latents(prior, DRAWN, seed))
+        drawn = pictures(draw_latents(prior, DRAWN, seed, steps=DRAWN_IN))
         return copying(nearest(drawn, known)[0], distance, cells(some, rebuilt, drawn, seed)).value
 
     return c_t
