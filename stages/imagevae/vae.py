@@ -32,8 +32,8 @@ class VAE(keras.Model):
             are float32, and so are latents, pixels and losses. It is not kept: a model that is loaded computes in
             float32.
         kl_weight: weight of the KL term in the loss; 1 gives the negative ELBO, 0 leaves a noisy autoencoder.
-        texture_weight: weight of the error of local textures, see `texture_error`, in the loss: 1 takes that for so many
-            nats a pixel and channel; 0 leaves it out.
+        texture_weight: weight of the error of local textures, see `texture_error`, in the loss: 1 takes that for so
+            many nats a pixel and channel; 0 leaves it out.
         held_out: share of the images that training held out, kept with the model so that evaluation can do the same.
         seed: seed of the initial weights and of the noise.
         sampler: which of `priors` new images are best drawn from, once these have been fitted.
