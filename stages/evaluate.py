@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from imagevae import command
+from imagevae.cli import command
 
 
 @click.command("evaluate", context_settings=command.SETTINGS, help=__doc__)
-@click.option("--model", "model_file", type=command.FILE, required=True, help="Model that stages/train.py saved.")
+@command.model
 @click.option("--images", type=command.FOLDER, required=True, help="Folder of the images that it was trained on.")
 @click.option("--samples", type=command.FOLDER, required=True, help="Folder of the model's samples.")
 @click.option("--output", type=command.FILE, required=True, help="JSON file for the metrics.")
@@ -70,24 +70,33 @@ def main(
     seed: int,
     shown: int,
 ) -> None:
-    from imagevae.backend import start_keras
+    from imagevae.model.backend import start_keras
 
     start_keras(seed)
-    from imagevae import evaluation
-    from imagevae.archive import load_model
-    from imagevae.dataset import read_squares, split
-    from imagevae.encoding import encode
-    from imagevae.errors import BadInput
-    from imagevae.factors import read_factors
-    from imagevae.features import is_empty, network_of, random_network
-    from imagevae.images import encode_png
-    from imagevae.interpolation import interpolations
-    from imagevae.looking import kl_table, sheets
-    from imagevae.model_card import model_card as write_card
-    from imagevae.output import new_folder, write_file
-    from imagevae.record import read_record
-    from imagevae.report import report as write_report
-    from imagevae.summary import headlines, summary
+    from imagevae.cli.errors import BadInput
+    from imagevae.cli.output import new_folder, write_file
+    from imagevae.dataset.held_out import split
+    from imagevae.dataset.squares import read_squares
+    from imagevae.evaluation.factors import read_factors
+    from imagevae.evaluation.features import judges_of
+    from imagevae.evaluation.headlines import headlines, summary
+    from imagevae.evaluation.sections import (
+        choose,
+        comparison_section,
+        derive,
+        kl_of_units,
+        latents_section,
+        likelihood_section,
+        memorisation_section,
+        reconstruction_section,
+    )
+    from imagevae.evaluation.sheets import kl_table, sheets
+    from imagevae.exploring.interpolation import interpolations
+    from imagevae.images.codec import encode_png
+    from imagevae.model.archive import load_model
+    from imagevae.report.model_card import model_card as write_card
+    from imagevae.report.record import read_record
+    from imagevae.report.report import report as write_report
 
     model = load_model(model_file)
     all_images, sampled = read_squares(images), read_squares(samples)
@@ -104,33 +113,23 @@ def main(
         )
     known = all_images.some(compared, seed)
     values = read_factors(factors, known.names.tolist()) if factors else None
-    judges = {"random": [random_network(model.size, seed + number) for number in range(networks)]}
-    if features and not is_empty(features):
-        if features.stem in judges:
-            raise BadInput(f"{features}: {features.stem} is what the random networks are called; rename the file")
-        judges[features.stem] = [network_of(features, features_range)]
+    judges = judges_of(model.size, networks, seed, features, features_range)
 
-    sets = evaluation.choose(training, held_out, sampled, compared, seed)
-    posterior = encode(model, sets.held_out)
-    rebuilt = evaluation.reconstruct(model, posterior)
-    near = evaluation.nearest_training_images(
-        training, {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}
-    )
+    sets = choose(training, held_out, sampled, compared, seed)
+    made = derive(model, sets)
     sections = {
-        "likelihood": evaluation.likelihood_section(model, sets, bounded, draws, seed),
-        "reconstruction": evaluation.reconstruction_section(
-            sets.held_out, {"model": rebuilt, **evaluation.baselines(sets, near["held_out"])}
-        ),
-        **{f"{name}_features": evaluation.comparison_section(several, sets, seed) for name, several in judges.items()},
-        "memorisation": evaluation.memorisation_section(sets, near, rebuilt, seed),
-        "latents": evaluation.latents_section(model, sets.held_out, known, values, seed),
+        "likelihood": likelihood_section(model, sets, bounded, draws, seed),
+        "reconstruction": reconstruction_section(sets, made),
+        **{f"{name}_features": comparison_section(several, sets, seed) for name, several in judges.items()},
+        "memorisation": memorisation_section(sets, made, seed),
+        "latents": latents_section(model, sets.held_out, known, values, seed),
     }
     if pictures:
         with new_folder(pictures) as folder:
-            for name, sheet in sheets(sets, rebuilt, near["samples"], shown).items():
+            shots = sheets(sets, made, shown) | {"interpolations": interpolations(model, sets.held_out[:8])}
+            for name, sheet in shots.items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
-            (folder / "interpolations.png").write_bytes(encode_png(interpolations(model, sets.held_out[:8])))
-            (folder / "kl_per_unit.tsv").write_text(kl_table(evaluation.kl_of_units(posterior)))
+            (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.posterior)))
     write_file(output, summary(headlines(sections), sections))
     if report or model_card:
         flags = click.get_current_context().params

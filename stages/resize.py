@@ -4,27 +4,16 @@ from pathlib import Path
 
 import click
 
-from imagevae import command
+from imagevae.cli import command
 
 
 @click.command("resize", context_settings=command.SETTINGS, help=__doc__)
 @click.option("--input", "source", type=command.SOURCE, required=True, help=command.IMAGES)
 @click.option("--output", type=command.FOLDER, required=True, help="Folder for the resized images, written as PNG.")
 @click.option("--size", type=click.IntRange(8, 1024), default=64, help="Width and height of the results, in pixels.")
-@click.option(
-    "--fit",
-    type=click.Choice(["pad", "crop", "stretch"]),
-    default="pad",
-    help="What to do with images that are not square: pad with the background, crop the centre, or stretch.",
-)
-@click.option("--background", type=command.Colour(), default="black", help="Colour of padding and of transparency.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["files", "shards"]),
-    default="files",
-    help="Write a PNG file for each image; or arrays of about 512 images each, which the other stages read.",
-)
+@command.fit
+@command.background
+@command.form
 @command.max_rejected
 @command.scheduler
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the resized images.")
@@ -39,9 +28,9 @@ def main(
     scheduler: str,
     contact_sheet: Path | None,
 ) -> None:
-    from imagevae.conversion import Recipe, convert_source
-    from imagevae.images import decode, encode_png, flatten
-    from imagevae.square import fit_square
+    from imagevae.conversion.convert import Recipe, convert_source
+    from imagevae.images.codec import decode, encode_png, flatten
+    from imagevae.images.square import fit_square
 
     def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
         pixels = flatten(decode(data), background)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from imagevae import command
+from imagevae.cli import command
 
 OUTPUT = """Folder for the RGB images. JPEG and PNG files that are upright 8-bit RGB already are taken over as they are,
 without decoding them; all others are written as PNG, and a.gif gives a.gif.png, so that no two share a result."""
@@ -13,14 +13,8 @@ without decoding them; all others are written as PNG, and a.gif gives a.gif.png,
 @click.command("rgba2rgb", context_settings=command.SETTINGS, help=__doc__)
 @click.option("--input", "source", type=command.SOURCE, required=True, help=command.IMAGES)
 @click.option("--output", type=command.FOLDER, required=True, help=OUTPUT)
-@click.option("--background", type=command.Colour(), default="black", help="Colour behind transparent pixels.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["files", "shards"]),
-    default="files",
-    help="Write a file for each image; or tars of about 512 images each, which the other stages read.",
-)
+@command.background
+@command.form
 @command.max_rejected
 @command.scheduler
 @click.option("--contact_sheet", type=command.FILE, help="PNG file to write with a choice of the RGB images.")
@@ -33,9 +27,9 @@ def main(
     scheduler: str,
     contact_sheet: Path | None,
 ) -> None:
-    from imagevae.conversion import Recipe, convert_source
-    from imagevae.images import decode, encode_png, flatten
-    from imagevae.plain import rgb_size
+    from imagevae.conversion.convert import Recipe, convert_source
+    from imagevae.conversion.plain import rgb_size
+    from imagevae.images.codec import decode, encode_png, flatten
 
     def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
         if size := rgb_size(data):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imagevae import command
+from imagevae.cli import command
 
 
 @click.command("robots", context_settings=command.SETTINGS, help=__doc__)
@@ -20,8 +20,8 @@ def main(output: Path, factors: Path, count: int, size: int, seed: int) -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from imagevae.images import encode_png
-    from imagevae.output import new_folder, write_file
+    from imagevae.cli.output import new_folder, write_file
+    from imagevae.images.codec import encode_png
     from imagevae.robot import COLOURS, FACTORS, draw_robot
 
     values = np.random.default_rng(seed).integers(0, 10, (count, len(FACTORS)))

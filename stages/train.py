@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from imagevae import command
+from imagevae.cli import command
 
-# Parameters that a model does not need, kept with it to be told.
+OF_MODEL = ("network", "latent_dim", "width", "kl_weight", "texture_weight", "held_out", "precision", "seed")
+# Parameters that a model does not need, kept with it for the record.
 HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "flow_steps", "precision")
 
 ENOUGH, MOST = 64_000, 200  # images that training sees by default, and epochs that it takes for that at most
@@ -127,9 +128,10 @@ def main(
 ) -> None:
     import numpy as np
 
-    from imagevae.backend import start_keras
-    from imagevae.dataset import read_squares, split
-    from imagevae.errors import BadInput
+    from imagevae.cli.errors import BadInput
+    from imagevae.dataset.held_out import split
+    from imagevae.dataset.squares import read_squares
+    from imagevae.model.backend import start_keras
 
     if output.suffix != ".keras":
         raise BadInput(f"--output {output}: a name that ends in .keras is wanted")
@@ -141,13 +143,13 @@ def main(
     start_keras(seed)
     import keras
 
-    from imagevae.archive import load_model, save_model
-    from imagevae.batches import Batches
-    from imagevae.checkpoint import Checkpoint, training_key
-    from imagevae.distribution import check_agreement, shared_by
-    from imagevae.prior_fitting import encode_all, fit_priors, report, with_priors
-    from imagevae.training import fit_vae, painter
-    from imagevae.vae import VAE
+    from imagevae.model.archive import load_model, save_model
+    from imagevae.model.vae import VAE
+    from imagevae.training.batches import Batches
+    from imagevae.training.checkpoint import Checkpoint, training_key
+    from imagevae.training.devices import check_agreement, shared_by
+    from imagevae.training.fit_priors import encode_all, fit_priors, report_densities, with_priors
+    from imagevae.training.fit_vae import fit_vae, painter
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
@@ -161,8 +163,7 @@ def main(
     with shared_by(devices) as first:
         check_agreement(key)
         try:
-            settings = (training.size, latent_dim, width, kl_weight, held_out, seed, network, precision)
-            model = VAE(*settings, texture_weight=texture_weight, training=how)
+            model = VAE(size=training.size, training=how, **{name: flags[name] for name in OF_MODEL})
         except ValueError as error:
             raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
         if init:
@@ -180,7 +181,7 @@ def main(
         model, encoded, held_encoded, lambda name: Checkpoint(folder / f"{name}.npz", key), flow_steps, seed
     )
     save_model(with_priors(model, fitted), output)
-    report(fitted, encoded)
+    report_densities(fitted, encoded)
     shutil.rmtree(folder)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()

@@ -1,27 +1,42 @@
 """What the tests share: running a stage as a user does, small images, and a copy of the project to work in."""
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import cv2
 import hypothesis
 import numpy as np
 import pytest
 import yaml
 
-from imagevae.backend import NOWHERE
-from imagevae.dataset import Images, in_memory
+from imagevae.dataset.squares import Images, in_memory
+from imagevae.model.backend import NOWHERE
 
 ROOT = Path(__file__).parents[1]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+STAGES: dict[str, dict] = {
+    name: stage
+    for file in (ROOT / "dvc.yaml", ROOT / "data" / "dvc.yaml")
+    for name, stage in yaml.safe_load(file.read_text())["stages"].items()
+}
 
 os.environ["KERAS_HOME"] = NOWHERE
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before JAX, where a test imports it, sets another for all stages
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def flags(script: str, command: str = "") -> dict[str, click.Option]:
+    """The flags of a script, or of one of its commands, by name."""
+    main = importlib.import_module(script).main
+    options = (main.commands[command] if command else main).params
+    return {option.opts[0].removeprefix("--"): option for option in options if isinstance(option, click.Option)}
 
 
 def run_stage(name: str, *arguments: object, **keywords) -> subprocess.CompletedProcess:

@@ -68,11 +68,11 @@ def test_a_model_trained_on_tensorflow_is_evaluated_the_same_on_jax(squares: Pat
 HELD = """
 import sys
 sys.path[:0] = sys.argv[1:]
-from imagevae.backend import start_keras
+from imagevae.model.backend import start_keras
 start_keras(0)
 import jax, keras, numpy
-from imagevae.batches import Batches
-from imagevae.vae import VAE
+from imagevae.training.batches import Batches
+from imagevae.model.vae import VAE
 pictures = numpy.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), numpy.uint8)
 for images in (pictures, jax.device_put(pictures)):
     model = VAE(8, 4, 4, seed=0)

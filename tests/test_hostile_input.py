@@ -20,7 +20,7 @@ from PIL import Image
 
 from conftest import Project, assert_refused, run_stage, tree, write_images
 from image_files import chunk
-from imagevae.manifest import read_head, read_rows
+from imagevae.images.manifest import read_head, read_rows
 
 IMAGE_STAGES = ["rgba2rgb", "resize"]
 FORMATS = ["files", "shards"]

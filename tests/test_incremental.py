@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import Project, run_stage, tree, write_images
-from imagevae.manifest import read_head
-from imagevae.reuse import known_digests
+from imagevae.conversion.last_run import known_digests
+from imagevae.images.manifest import read_head
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from imagevae.manifest import MANIFEST, Head, Row, format_head, format_row
-from imagevae.shards import ArrayShard, shard_count, shard_of
+from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row
+from imagevae.images.storage import ArrayShard, shard_count, shard_of
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conftest import Project, tree, write_images
-from imagevae.dataset import read_squares
-from imagevae.manifest import read_rows
+from imagevae.dataset.squares import read_squares
+from imagevae.images.manifest import read_rows
 
 pytestmark = pytest.mark.slow
 

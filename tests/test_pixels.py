@@ -10,7 +10,7 @@ from PIL import Image
 
 from conftest import run_stage
 from image_files import write_png
-from imagevae.dataset import read_squares
+from imagevae.dataset.squares import read_squares
 
 BACKGROUND = (10, 200, 90)
 

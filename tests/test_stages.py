@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, TINY, assert_refused, run_stage, tree, write_images
-from imagevae.archive import load_model, save_model
-from imagevae.dataset import read_squares
-from imagevae.vae import VAE
+from imagevae.dataset.squares import read_squares
+from imagevae.model.archive import load_model, save_model
+from imagevae.model.vae import VAE
 from test_declarations import STAGES, flags
 
 

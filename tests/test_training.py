@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, TINY, assert_refused, run_stage, tree
-from imagevae.archive import load_model
-from imagevae.dataset import read_squares, split
-from imagevae.errors import BadInput
-from imagevae.images import decode
+from imagevae.cli.errors import BadInput
+from imagevae.dataset.held_out import split
+from imagevae.dataset.squares import read_squares
+from imagevae.images.codec import decode
+from imagevae.model.archive import load_model
 from test_memory import write_shards
 from train import epochs_for
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imagevae.images import decode
+from imagevae.images.codec import decode
 
 FACTORS = ("colour", "body", "face", "eyes", "mouth", "accessory")
 COLOURS = ("blue", "brown", "green", "grey", "orange", "pink", "purple", "red", "white", "yellow")

@@ -21,22 +21,25 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "stages"))
-from imagevae.backend import start_keras  # noqa: E402
+from imagevae.model.backend import start_keras  # noqa: E402
 
 start_keras(0)
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from imagevae import reconstruction  # noqa: E402
-from imagevae.archive import load_model  # noqa: E402
-from imagevae.dataset import read_squares, split  # noqa: E402
-from imagevae.decoding import decode_in_batches  # noqa: E402
-from imagevae.distances import average, kernel_distance  # noqa: E402
-from imagevae.encoding import encode  # noqa: E402
-from imagevae.features import Network, features, network_of, random_network  # noqa: E402
-from imagevae.likelihood import LEVELS  # noqa: E402
-from imagevae.neighbours import fidelity  # noqa: E402
-from imagevae.sampling import draw_latents  # noqa: E402
+from imagevae.dataset.held_out import split  # noqa: E402
+from imagevae.dataset.squares import read_squares
+from imagevae.evaluation.distances import average, kernel_distance  # noqa: E402
+from imagevae.evaluation.features import Network, features, network_of, random_network  # noqa: E402
+from imagevae.evaluation.fidelity import fidelity  # noqa: E402
+from imagevae.model.archive import load_model  # noqa: E402
+from imagevae.model.coding import (
+    decode_in_batches,
+    encode,
+)
+from imagevae.model.likelihood import LEVELS  # noqa: E402
+from imagevae.model.sampling import draw_latents  # noqa: E402
 
 Pictures = NDArray[np.uint8]
 PEERS = {"VAE": ("normal", "mixture"), "RAE_L2": ("mixture",)}  # models of pythae, with ways to sample from them

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "stages"))
-from imagevae.backend import start_keras
+from imagevae.model.backend import start_keras
 
 start_keras(0)
 import cv2  # noqa: E402
@@ -21,9 +21,10 @@ import numpy as np  # noqa: E402
 from compare_models import Pictures, ours, row, train  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
-from imagevae.dataset import read_squares, split  # noqa: E402
-from imagevae.distances import average, frechet, kernel_distance  # noqa: E402
-from imagevae.features import Network, features, network_of, random_network  # noqa: E402
+from imagevae.dataset.held_out import split  # noqa: E402
+from imagevae.dataset.squares import read_squares
+from imagevae.evaluation.distances import average, frechet, kernel_distance  # noqa: E402
+from imagevae.evaluation.features import Network, features, network_of, random_network  # noqa: E402
 
 HELD_OUT = 0.4
 COUNT = 500

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "stages"))
-from imagevae.backend import start_keras
+from imagevae.model.backend import start_keras
 
 start_keras(0)
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
-from imagevae.batches import Batches  # noqa: E402
-from imagevae.optimizer import TIMES, Muon  # noqa: E402
-from imagevae.training import STEPS_AT_ONCE  # noqa: E402
-from imagevae.vae import VAE  # noqa: E402
+from imagevae.model.vae import VAE  # noqa: E402
+from imagevae.training.batches import Batches  # noqa: E402
+from imagevae.training.loop import STEPS_AT_ONCE  # noqa: E402
+from imagevae.training.optimizer import TIMES, Muon  # noqa: E402
 
 BATCH, STEPS, REPEATS = 8, 300, 5
 SIDE = 2048  # of the matrices whose product is timed

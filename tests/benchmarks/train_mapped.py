@@ -16,14 +16,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "stages"))
-from imagevae.backend import start_keras
+from imagevae.model.backend import start_keras
 
 start_keras(0)
-from imagevae.batches import Batches  # noqa: E402
-from imagevae.dataset import read_squares  # noqa: E402
-from imagevae.optimizer import Muon  # noqa: E402
-from imagevae.training import STEPS_AT_ONCE  # noqa: E402
-from imagevae.vae import VAE  # noqa: E402
+from imagevae.dataset.squares import read_squares  # noqa: E402
+from imagevae.model.vae import VAE  # noqa: E402
+from imagevae.training.batches import Batches  # noqa: E402
+from imagevae.training.loop import STEPS_AT_ONCE  # noqa: E402
+from imagevae.training.optimizer import Muon  # noqa: E402
 from test_memory import MIB, peak_memory, write_shards  # noqa: E402
 
 BATCH, REPEATS = 8, 5

@@ -8,16 +8,16 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "stages"))
-from imagevae.backend import start_keras
+from imagevae.model.backend import start_keras
 
 start_keras(0)
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from imagevae.batches import Batches  # noqa: E402
-from imagevae.optimizer import Muon  # noqa: E402
-from imagevae.training import STEPS_AT_ONCE  # noqa: E402
-from imagevae.vae import VAE  # noqa: E402
+from imagevae.model.vae import VAE  # noqa: E402
+from imagevae.training.batches import Batches  # noqa: E402
+from imagevae.training.loop import STEPS_AT_ONCE  # noqa: E402
+from imagevae.training.optimizer import Muon  # noqa: E402
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
 

@@ -1,0 +1,151 @@
+"""What can be done with a trained model by hand.
+
+Images may be of any kind and size; they are brought into the model's form as stages/resize.py would.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagevae.cli import command
+
+if TYPE_CHECKING:
+    from imagevae.model.vae import VAE
+
+ROWS = 128  # of a traversal, at most
+
+
+@click.group("explore", context_settings=command.SETTINGS, help=__doc__)
+def main() -> None:
+    pass
+
+
+images = click.option("--images", type=command.SOURCE, required=True, help=command.IMAGES)
+
+
+def output(what: str) -> Callable[[Any], Any]:
+    return click.option("--output", type=command.FOLDER, required=True, help=f"Folder for {what}.")
+
+
+def load(file: Path) -> "VAE":
+    """Start Keras, and load a model."""
+    from imagevae.model.backend import start_keras
+
+    start_keras(seed=0)
+    from imagevae.model.archive import load_model
+
+    return load_model(file)
+
+
+@main.command()
+@command.model
+@images
+@output("the reconstructions")
+@command.form
+@command.fit
+@command.background
+def reconstruct(model_file: Path, images: Path, output: Path, form: str, fit: str, background: tuple[int, ...]) -> None:
+    """Reconstruct each image of a folder, from z_mean."""
+    model = load(model_file)
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.inputs import Form, read_folder
+    from imagevae.exploring.writing import write_squares
+    from imagevae.model.coding import decode_in_batches, encode_in_batches
+
+    with new_folder(output) as folder:
+        names, squares = read_folder(images, Form(model.size, fit, background))
+        decoded = decode_in_batches(model, (z_mean for z_mean, _ in encode_in_batches(model, squares)))
+        write_squares(folder, zip(names, decoded, strict=True), form, {"reconstructed": images.name})
+
+
+@main.command()
+@command.model
+@images
+@output("latents.csv")
+@command.fit
+@command.background
+def encode(model_file: Path, images: Path, output: Path, fit: str, background: tuple[int, ...]) -> None:
+    """Write the latents of images to latents.csv.
+
+    A row for each image of the folder: its name, z_mean and z_log_sigma.
+    """
+    model = load(model_file)
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.inputs import Form, read_folder
+    from imagevae.exploring.writing import write_latents
+    from imagevae.model.coding import encode_in_batches
+
+    with new_folder(output) as folder:
+        names, squares = read_folder(images, Form(model.size, fit, background))
+        write_latents(folder / "latents.csv", model.latent_dim, names, encode_in_batches(model, squares))
+
+
+@main.command()
+@command.model
+@click.argument("first", type=command.FILE)
+@click.argument("last", type=command.FILE)
+@output("strip.png and animation.png")
+@command.fit
+@command.background
+def interpolate(model_file: Path, first: Path, last: Path, output: Path, fit: str, background: tuple[int, ...]) -> None:
+    """Show the way from one image to another.
+
+    From FIRST to LAST, spherical in the latents, as strip.png and animation.png.
+    """
+    model = load(model_file)
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.animation import encode_animation
+    from imagevae.exploring.inputs import Form, read_square
+    from imagevae.exploring.interpolation import interpolation, strip
+    from imagevae.images.codec import encode_png
+
+    with new_folder(output) as folder:
+        form = Form(model.size, fit, background)
+        start, end = (read_square(file, form) for file in (first, last))
+        way = interpolation(model, start, end, steps=33)
+        (folder / "strip.png").write_bytes(encode_png(strip(start, end, way[::4])))
+        (folder / "animation.png").write_bytes(encode_animation(way))
+
+
+@main.command(help=f"Show what each active latent does.\n\nA row for each in traversal.png, {ROWS} at most.")
+@command.model
+@output("traversal.png")
+def traverse(model_file: Path, output: Path) -> None:
+    model = load(model_file)
+    from imagevae.cli.errors import BadInput
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.traversal import active_latents, traversal
+    from imagevae.images.codec import encode_png
+
+    active = active_latents(model)
+    if not active:
+        raise BadInput(f"{model_file}: none of its latents changes the image, there is nothing to traverse")
+    print(f"{len(active)} of {model.latent_dim} latents are active; rows, from the top:", *active[:ROWS])
+    with new_folder(output) as folder:
+        (folder / "traversal.png").write_bytes(encode_png(traversal(model, active[:ROWS])))
+
+
+@main.command()
+@command.model
+@output("manifold.png")
+def manifold(model_file: Path, output: Path) -> None:
+    """Show the plane of a model with two latents.
+
+    A grid of decoded z at the quantiles of the normal distribution, as manifold.png.
+    """
+    model = load(model_file)
+    from imagevae.cli.errors import BadInput
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.traversal import plane
+    from imagevae.images.codec import encode_png
+
+    if model.latent_dim != 2:
+        raise BadInput(f"{model_file}: a model with {model.latent_dim} latents; a plane takes one with two")
+    with new_folder(output) as folder:
+        (folder / "manifold.png").write_bytes(encode_png(plane(model)))
+
+
+if __name__ == "__main__":
+    command.run(main)

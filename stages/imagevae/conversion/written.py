@@ -1,0 +1,65 @@
+"""What an image stage wrote and what it did not: the results to show, and the images that were rejected."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagevae.cli.errors import BadInput
+from imagevae.conversion.threads import cores
+from imagevae.images.codec import decode, flatten
+from imagevae.images.contact_sheet import GREY, TILE
+from imagevae.images.listing import Listing, read_part
+from imagevae.images.square import fit_square
+
+SHOWN = 64  # images on the contact sheet, at most
+Pixels = NDArray[np.uint8]
+
+
+@dataclass
+class Written:
+    """What was written: some of it, as files with the start and the size there; and what was rejected, why."""
+
+    shown: list[tuple[str, int, int]]
+    rejected: dict[str, str]
+
+
+def report_rejected(listing: Listing, rejected: dict[str, str], max_rejected: float, source: Path) -> None:
+    """Report on stderr what was left aside and what was rejected.
+
+    Raises:
+        BadInput: too much was rejected.
+    """
+    count, aside = len(listing.items) + len(listing.rejected), listing.left_aside
+    if aside:
+        print(f"{source}: {aside} file{'s' * (aside > 1)} or folder{'s' * (aside > 1)} left aside", file=sys.stderr)
+    if rejected:
+        print(f"{source}: {len(rejected)} of {count} images rejected", file=sys.stderr)
+        width = min(60, max(len(repr(name)) for name in rejected))
+        for name, reason in sorted(rejected.items()):
+            print(f"  {name!r:{width}}  {reason}", file=sys.stderr)
+    if len(rejected) > max_rejected * count or len(rejected) == count:
+        raise BadInput(
+            f"{source}: {len(rejected)} of {count} images rejected, more than max_rejected={max_rejected:g} allows: "
+            f"mend them, or take them out; {min(rejected)!r} is the first"
+        )
+
+
+def read_tiles(folder: Path, written: Written, square: int | None) -> list[Pixels]:
+    """A choice of the results; one that was taken over as it was, and can't be decoded, is left out."""
+
+    def read(place: tuple[str, int, int]) -> Pixels | None:
+        file, start, size = place
+        content = read_part(folder / file, start, size)
+        if square:
+            return np.frombuffer(content, np.uint8).reshape(square, square, 3)
+        try:
+            return fit_square(flatten(decode(content), GREY), TILE, "pad", GREY)
+        except BadInput:
+            return None
+
+    with ThreadPoolExecutor(cores()) as pool:
+        return [tile for tile in pool.map(read, written.shown) if tile is not None]

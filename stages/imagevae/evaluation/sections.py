@@ -1,0 +1,258 @@
+"""What is measured of a model, section by section: nested figures, each with its interval, floor and control."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from imagevae.dataset.copies import cells, copying, nearest, thumbnails
+from imagevae.dataset.squares import Images
+from imagevae.evaluation import intervals, reconstruction
+from imagevae.evaluation.bounds import Bounds, bounds, gain
+from imagevae.evaluation.disentanglement import dci, mutual_information_gap
+from imagevae.evaluation.distances import average, frechet, kernel_distance
+from imagevae.evaluation.features import Network, features
+from imagevae.evaluation.fidelity import fidelity
+from imagevae.evaluation.intervals import Figure
+from imagevae.model.coding import Posterior, active_units, decode_in_batches, encode
+from imagevae.model.likelihood import kl_per_unit
+from imagevae.model.vae import VAE
+
+Section = dict[str, Any]  # names with figures or sections
+Pictures = NDArray[np.uint8]
+
+RARE = 0.05
+
+
+class Sets(NamedTuple):
+    """What is compared with each other.
+
+    Attributes:
+        training: all training images.
+        trained_on, held_out, samples: some training images, held-out images and samples.
+    """
+
+    training: Images
+    trained_on: Pictures
+    held_out: Pictures
+    samples: Pictures
+
+
+def choose(training: Images, held_out: Images, samples: Images, compared: int, seed: int) -> Sets:
+    """At most `compared` images of each kind, in an order of the seed's, so that the first ones are a fair choice."""
+    return Sets(training, *(images.some(compared, seed)[:] for images in (training, held_out, samples)))
+
+
+class Neighbours(NamedTuple):
+    """The nearest training images of some images: distances, and which of the training images, (n,) each."""
+
+    distance: NDArray[np.float64]
+    which: NDArray[np.int64]
+
+
+class Derived(NamedTuple):
+    """What several sections need of the sets.
+
+    Attributes:
+        posterior: of the held-out images.
+        rebuilt: their reconstructions from z_mean, to the nearest levels.
+        near: nearest training images of `samples`, `held_out` and `reconstructions`.
+    """
+
+    posterior: Posterior
+    rebuilt: Pictures
+    near: dict[str, Neighbours]
+
+
+def derive(model: VAE, sets: Sets) -> Derived:
+    """Encode and reconstruct the held-out images, and find the nearest training images."""
+    posterior = encode(model, sets.held_out)
+    rebuilt = np.stack(list(decode_in_batches(model, posterior.z_mean)))
+    queries = {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}
+    return Derived(posterior, rebuilt, nearest_training_images(sets.training, queries))
+
+
+def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: int) -> Section:
+    """Bounds on at most `bounded` held-out and training images, and how far they are apart: overfitting.
+
+    And the ELBO of held-out images with the distribution that the model samples from as prior, in place of N(0, I).
+    """
+    found = {
+        name: bounds(model, images[:bounded], draws, seed, f"{name} images")
+        for name, images in (("held_out", sets.held_out), ("training", sets.trained_on))
+    }
+    dimensions = 3 * model.size**2
+    sampled = found["held_out"].elbo + gain(model, sets.held_out[:bounded], seed)
+    return {
+        **{name: _bound_figures(values, dimensions) for name, values in found.items()},
+        "sampler": {
+            "elbo": intervals.mean(sampled),
+            "elbo_bits_per_dimension": intervals.mean(_bits(sampled, dimensions)),
+        },
+        "overfitting_bits_per_dimension": _difference(
+            *(_bits(found[name].elbo, dimensions) for name in ("held_out", "training"))
+        ),
+        "draws": draws,
+        "dimensions": dimensions,
+    }
+
+
+def _bound_figures(values: Bounds, dimensions: int) -> Section:
+    in_nats = {name: intervals.mean(getattr(values, name)) for name in values._fields}
+    in_bits = {"elbo": values.elbo, "iwae": values.iwae}
+    return in_nats | {f"{name}_bits_per_dimension": intervals.mean(_bits(v, dimensions)) for name, v in in_bits.items()}
+
+
+def _bits(log_likelihood: NDArray, dimensions: int) -> NDArray:
+    return -log_likelihood / (math.log(2) * dimensions)
+
+
+def _difference(a: NDArray, b: NDArray) -> Figure:
+    error = math.hypot(intervals.standard_error(a), intervals.standard_error(b))
+    return intervals.normal(float(a.mean() - b.mean()), error, min(len(a), len(b)))
+
+
+def reconstruction_section(sets: Sets, made: Derived) -> Section:
+    """Errors against held-out images: of the model's reconstructions, and of what these have to beat, the mean and the
+    nearest training image."""
+    mean = np.rint(_mean_image(sets.training)).astype(np.uint8)
+    others = {
+        "model": made.rebuilt,
+        "mean_image": np.broadcast_to(mean, sets.held_out.shape),
+        "nearest_training_image": sets.training[made.near["held_out"].which],
+    }
+    measures = (reconstruction.mse, reconstruction.psnr, reconstruction.ssim)
+    return {
+        name: {measure.__name__: intervals.mean(measure(sets.held_out, pictures)) for measure in measures}
+        for name, pictures in others.items()
+    }
+
+
+def _mean_image(images: Images) -> NDArray[np.float64]:
+    return sum(block.sum(axis=0, dtype=np.float64) for block in images.blocks()) / len(images)
+
+
+def comparison_section(networks: list[Network], sets: Sets, seed: int) -> Section:
+    """Distances, fidelity and diversity of samples against as many held-out images, averaged over networks.
+
+    Returns:
+        Each metric of the samples, of as many training images (the floor of distances, and what two sets of one
+        distribution give), of their mean image over and over and of uniform noise (the ceiling).
+    """
+    n = min(len(sets.held_out), len(sets.samples), len(sets.trained_on))
+    shape = (n, *sets.held_out.shape[1:])
+    others = {
+        "samples": sets.samples[:n],
+        "training_images": sets.trained_on[:n],
+        "mean_image": np.broadcast_to(np.rint(sets.trained_on.mean(axis=0)).astype(np.uint8), shape),
+        "noise": np.random.default_rng(seed).integers(0, 256, shape, np.uint8),
+    }
+    real = [features(network, sets.held_out[:n], "held-out images") for network in networks]
+    found = {
+        name: _compared(real, [features(network, images, name) for network in networks])
+        for name, images in others.items()
+    }
+    return {metric: {name: found[name][metric] for name in others} for metric in found["samples"]}
+
+
+def _compared(real: list[NDArray], fake: list[NDArray]) -> dict[str, Figure]:
+    pairs = list(zip(fake, real, strict=True))
+    k = min(5, len(real[0]) - 1)
+    judged = zip(*(fidelity(r, f, k) for f, r in pairs), strict=True)
+    precision, recall, density, coverage = (np.mean(values, axis=0) for values in judged)
+    return {
+        "fd": average([frechet(f, r) for f, r in pairs]),
+        "kid": average([kernel_distance(f, r) for f, r in pairs]),
+        "precision": intervals.share(precision),
+        "recall": intervals.share(recall),
+        "density": intervals.mean(density),
+        "coverage": intervals.share(coverage),
+    }
+
+
+def nearest_training_images(training: Images, queries: Mapping[str, Pictures]) -> dict[str, Neighbours]:
+    """For several sets of images at once, so that training images are read once."""
+    distance, which = nearest(np.concatenate([thumbnails(images) for images in queries.values()]), training)
+    ends = np.cumsum([len(images) for images in queries.values()])
+    parts = {name: slice(end - len(images), end) for end, (name, images) in zip(ends, queries.items(), strict=True)}
+    return {name: Neighbours(distance[part], which[part]) for name, part in parts.items()}
+
+
+def memorised(distance: NDArray, held_out: NDArray) -> Figure:
+    """Share of images that are closer to a training image than all but 5% of the held-out images are; 5% are expected.
+
+    Args:
+        distance, held_out: (m,), (n,), distances to the nearest training image.
+    """
+    return intervals.share(distance < np.quantile(held_out, RARE), against=len(held_out))
+
+
+def memorisation_section(sets: Sets, made: Derived, seed: int) -> Section:
+    """Tests for copies of training images among the samples.
+
+    The control is the first half of the held-out images, in the place of samples, against the second. Reconstructions
+    of held-out images are copies of nothing in the training set: what they give is due to blur alone.
+    """
+    near = made.near
+    vectors, half = thumbnails(sets.trained_on), len(sets.held_out) // 2
+    distance = near["held_out"].distance
+
+    def test(images: Pictures, distances: NDArray, held: Pictures, of_held: NDArray) -> tuple[Figure, Figure]:
+        where = cells(vectors, thumbnails(held), thumbnails(images), seed)
+        c_t = copying(distances, of_held, where)
+        return memorised(distances, of_held), intervals.normal(c_t.value, c_t.error, len(distances))
+
+    found = {
+        "samples": test(sets.samples, near["samples"].distance, sets.held_out, distance),
+        "control": test(sets.held_out[:half], distance[:half], sets.held_out[half:], distance[half:]),
+        "reconstructions": test(made.rebuilt, near["reconstructions"].distance, sets.held_out, distance),
+    }
+    return {
+        metric: {name: both[place] for name, both in found.items()} for place, metric in enumerate(("memorised", "c_t"))
+    }
+
+
+def latents_section(model: VAE, held_out: Pictures, known: Images, factors: NDArray | None, seed: int) -> Section:
+    """The latents of the model, and of its encoder as it was before training, with random weights.
+
+    Args:
+        known: images whose factors are known.
+        factors: (n, factors) of these, or None.
+    """
+    untrained = type(model).from_config(model.get_config())
+    return {
+        name: {
+            **_use_of_latents(encode(some, held_out), seed),
+            **(
+                _factor_scores(encode(some, known).z_mean, factors, seed)
+                if factors is not None and factors.size
+                else {}
+            ),
+        }
+        for name, some in (("model", model), ("random_encoder", untrained))
+    }
+
+
+def _use_of_latents(posterior: Posterior, seed: int) -> Section:
+    z, noise = posterior.draw(seed), np.random.default_rng([seed, 1])
+    prior, again = (noise.standard_normal(z.shape) for _ in range(2))
+    return {
+        "active_units": intervals.bootstrap(lambda rows: active_units(posterior.z_mean[rows]).sum(), len(z), seed),
+        "kl": intervals.mean(kl_of_units(posterior).sum(axis=1)),
+        "fd_from_prior": {
+            "aggregate_posterior": average([frechet(z, prior)]),
+            "floor": average([frechet(again, prior)]),
+        },
+    }
+
+
+def kl_of_units(posterior: Posterior) -> NDArray[np.float64]:
+    """KL divergence of each image's posterior from N(0, I), unit by unit, (n, latent_dim), nats."""
+    return ops.convert_to_numpy(kl_per_unit(*posterior)).astype(np.float64)
+
+
+def _factor_scores(z_mean: NDArray, factors: NDArray, seed: int) -> Section:
+    return {"mig": mutual_information_gap(z_mean, factors, seed), **dci(z_mean, factors, seed)._asdict()}

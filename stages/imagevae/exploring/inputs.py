@@ -1,0 +1,87 @@
+"""Images of any kind and size, as a model wants them: the trip through the image stages, in memory."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from imagevae.cli.errors import BadInput
+from imagevae.images.codec import RGB, decode, flatten
+from imagevae.images.listing import Item, Items
+from imagevae.images.manifest import MANIFEST, read_rows
+from imagevae.images.sources import list_source
+from imagevae.images.square import fit_square
+
+Pixels = NDArray[np.uint8]
+Decode = Callable[[bytes], NDArray]
+AHEAD = 64  # images read at once
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form that images are brought into, see `fit_square` and stages/resize.py."""
+
+    size: int
+    fit: str
+    background: RGB
+
+    def square(self, pixels: NDArray) -> Pixels:
+        """From decoded pixels, see `decode`, to uint8 (size, size, 3)."""
+        return fit_square(flatten(pixels, self.background), self.size, self.fit, self.background)
+
+
+def read_square(file: Path, form: Form) -> Pixels:
+    """One image file as a square.
+
+    Raises:
+        BadInput: it is no image, or a damaged one.
+        OSError: it can't be read.
+    """
+    return _read(Item(file.name, lambda *_: file.read_bytes()), decode, form, file.parent)
+
+
+def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
+    """The images of a folder, archive or folder of shards, in the order of their names: the names, and the squares.
+
+    A few are read at a time, so memory does not grow with their size.
+
+    Raises:
+        BadInput: no such folder, no image in it, or a damaged one.
+        OSError: one can't be read.
+    """
+    listing = list_source(source)
+    for name, reason in sorted(listing.rejected.items()):
+        raise BadInput(f"{source / name}: {reason}")
+    decode_item = _decode_array if _holds_arrays(source) else decode
+    return listing.items.names, _squares(listing.items, decode_item, form, source)
+
+
+def _squares(items: Items, decode_item: Decode, form: Form, source: Path) -> Iterator[Pixels]:
+    with ThreadPoolExecutor() as pool, tqdm(total=len(items), desc=str(source), unit="image", disable=None) as bar:
+        stream = iter(items)
+        while part := list(islice(stream, AHEAD)):
+            yield from pool.map(lambda item: _read(item, decode_item, form, source), part)
+            bar.update(len(part))
+
+
+def _read(item: Item, decode_item: Decode, form: Form, source: Path) -> Pixels:
+    try:
+        return form.square(decode_item(item.read()))
+    except BadInput as error:
+        raise BadInput(f"{source / item.name}: {error}") from None
+
+
+def _holds_arrays(source: Path) -> bool:
+    manifest = source / MANIFEST
+    return manifest.is_file() and any(row.file.endswith(".npy") for row in read_rows(manifest))
+
+
+def _decode_array(data: bytes) -> Pixels:
+    side = isqrt(len(data) // 3)
+    return np.frombuffer(data, np.uint8).reshape(side, side, 3)

@@ -1,0 +1,78 @@
+"""Writing squares and latents one after another, in memory that does not grow with their number."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from hashlib import md5
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagevae.images.codec import encode_png
+from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row
+from imagevae.images.storage import PER_SHARD, ArrayShard, file_name
+
+Named = tuple[str, NDArray[np.uint8]]
+
+
+def write_squares(folder: Path, squares: Iterable[Named], form: str, recipe: dict[str, object]) -> None:
+    """Write squares of one size, uint8 (size, size, 3) each with its name.
+
+    Args:
+        folder: an empty one.
+        form: "files" for a PNG file each; "shards" for NumPy arrays of 512 and a manifest.
+        recipe: what they depend on, for the manifest.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if form == "shards":
+        _write_shards(folder, iter(squares), recipe)
+        return
+    for name, pixels in squares:
+        content = encode_png(pixels)
+        file = folder / file_name(name, content)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
+def _write_shards(folder: Path, squares: Iterator[Named], recipe: dict[str, object]) -> None:
+    number = 0
+    with (folder / MANIFEST).open("wb") as manifest:
+        manifest.write(format_head(Head(recipe, {}, {}, {})))
+        while part := list(islice(squares, PER_SHARD)):
+            manifest.writelines(map(format_row, _write_shard(folder / f"{number:05}.npy", part)))
+            number += 1
+
+
+def _write_shard(file: Path, squares: list[Named]) -> Iterator[Row]:
+    with file.open("wb") as opened:
+        size = len(squares[0][1])
+        shard = ArrayShard(opened, size)
+        for row, (name, pixels) in enumerate(squares):
+            content = pixels.tobytes()
+            start = shard.add(name, content)
+            yield Row(name, "", size, size, md5(content).hexdigest(), file.name, row, start, len(content))
+        shard.close()
+
+
+def write_latents(
+    file: Path,
+    latent_dim: int,
+    names: Iterable[str],
+    latents: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+) -> None:
+    """Write a table, CSV: a line for each image with its name, z_mean_0 and so on, z_log_sigma_0 and so on.
+
+    Numbers have as many digits as it takes to read the same float32 back.
+
+    Args:
+        latents: z_mean and z_log_sigma of each image, (latent_dim,) each.
+    """
+    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as opened:
+        table = csv.writer(opened, lineterminator="\n")
+        kinds = ("z_mean", "z_log_sigma")
+        table.writerow(["file", *(f"{kind}_{unit}" for kind in kinds for unit in range(latent_dim))])
+        for name, (z_mean, z_log_sigma) in zip(names, latents, strict=True):
+            table.writerow([name, *z_mean.astype(str), *z_log_sigma.astype(str)])

@@ -1,0 +1,134 @@
+"""What a source of images holds: items in the order of their names, and what was found that is no image."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from struct import Struct
+
+from imagevae.cli.errors import BadInput
+
+EXTENSIONS = frozenset(
+    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"}
+    | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+MAX_BYTES = 2**30  # of one image file; an image of images.MAX_PIXELS takes that much at most
+LEADS_OUT = "its name leads out of the archive"
+UNKNOWN = bytes(16)  # instead of a digest
+Read = Callable[[str, int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image file of a source.
+
+    Attributes:
+        name: its path inside the source, with forward slashes; no two items share one.
+        reader: gives its bytes from its name, and from where they are and how many: what these two count, if anything,
+            is the reader's affair.
+        start, size: for the reader.
+        digest: MD5 of its bytes in hexadecimal, or nothing where it is not known without reading them.
+    """
+
+    name: str
+    reader: Read
+    start: int = 0
+    size: int = 0
+    digest: str = ""
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises:
+            OSError, BadInput: they can't be read.
+        """
+        return self.reader(self.name, self.start, self.size)
+
+
+class Items(Sequence[Item]):
+    """Image files in an order, of which there can be so many that little memory is left to each."""
+
+    PLACE = Struct("=Iqq16s")  # number of the reader, start, size, digest
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._places = bytearray()
+        self._readers: list[Read] = []
+        self._numbers: dict[Read, int] = {}  # of the readers
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> Item:  # type: ignore[override]
+        name = self.names[number]  # which ends a loop over all
+        reader, start, size, digest = self.PLACE.unpack_from(self._places, number * self.PLACE.size)
+        return Item(name, self._readers[reader], start, size, digest.hex() if digest != UNKNOWN else "")
+
+    def add(self, name: str, reader: Read, start: int = 0, size: int = 0, digest: str = "") -> None:
+        number = self._numbers.setdefault(reader, len(self._readers))
+        if number == len(self._readers):
+            self._readers.append(reader)
+        self.names.append(name)
+        self._places += self.PLACE.pack(number, start, size, bytes.fromhex(digest))
+
+    def unknown(self) -> list[int]:
+        """The items whose digests are not known."""
+        step = self.PLACE.size
+        ends = range(step, len(self._places) + 1, step)
+        return [number for number, end in enumerate(ends) if self._places[end - 16 : end] == UNKNOWN]
+
+    def know(self, number: int, digest: str) -> None:
+        """Note the digest of an item."""
+        end = (number + 1) * self.PLACE.size
+        self._places[end - 16 : end] = bytes.fromhex(digest)
+
+    def sort(self) -> None:
+        """Bring them into the order of their names."""
+        step, old = self.PLACE.size, bytes(self._places)
+        order = sorted(range(len(self)), key=self.names.__getitem__)
+        self.names = [self.names[number] for number in order]
+        for place, number in enumerate(order):
+            self._places[place * step : (place + 1) * step] = old[number * step : (number + 1) * step]
+
+
+@dataclass
+class Listing:
+    """What a source holds: images in the order of their names, and what is no image.
+
+    Attributes:
+        items: the images.
+        rejected: names that can't be used, each with the reason.
+        left_aside: number of files that are no images by their names, of hidden files and folders, of links to folders
+            and of empty folders.
+    """
+
+    items: Items = field(default_factory=Items)
+    rejected: dict[str, str] = field(default_factory=dict)
+    left_aside: int = 0
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image by its name: by its extension, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def read_part(file: Path, start: int, size: int) -> bytes:
+    """Bytes `start` to `start + size` of a file."""
+    with file.open("rb") as opened:
+        opened.seek(start)
+        return opened.read(size)
+
+
+def check_bytes(size: int) -> None:
+    """Raise BadInput where an image file is larger than `MAX_BYTES`."""
+    if size > MAX_BYTES:
+        raise BadInput(f"{size} bytes, more than the {MAX_BYTES} that are read")
+
+
+def leads_out(name: str) -> bool:
+    """Whether a path inside a source leads out of it: an absolute one, or one with `..` in it."""
+    if name[:1] not in "./\\" and not any(sign in name for sign in ("..", ":", "\0")):
+        return False  # as most do, found without taking it apart
+    path = PurePath(name)
+    return bool(path.anchor) or ".." in path.parts or "\0" in name

@@ -1,0 +1,95 @@
+"""From images to latents, and from latents to images."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import KerasTensor, ops
+from numpy.typing import NDArray
+
+from imagevae.model.vae import VAE
+
+BATCH = 64  # always computed together, because results may differ in the last bit between batches of unlike size
+
+
+class Posterior(NamedTuple):
+    """z_mean and z_log_sigma, (latent_dim,) each of one image, (n, latent_dim) each of several."""
+
+    z_mean: NDArray[np.float32]
+    z_log_sigma: NDArray[np.float32]
+
+    def draw(self, seed: int) -> NDArray[np.float32]:
+        """One z for each image, in the shape of z_mean."""
+        noise = np.random.default_rng(seed).standard_normal(self.z_mean.shape, np.float32)
+        return np.asarray(self.z_mean + np.exp(self.z_log_sigma) * noise, np.float32)
+
+
+def batches_of(rows: Iterable[NDArray], size: int = BATCH) -> Iterator[tuple[NDArray, int]]:
+    """Rows of one shape in batches of one size, (size, ...), the last one filled up with zeros.
+
+    Returns:
+        the batches, each with the number of its rows that were given.
+    """
+    stream = iter(rows)
+    while part := list(islice(stream, size)):
+        batch = np.zeros((size, *part[0].shape), part[0].dtype)
+        batch[: len(part)] = part
+        yield batch, len(part)
+
+
+def encode_in_batches(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Iterator[Posterior]:
+    """Encode images, uint8 (size, size, 3) each, one after another.
+
+    Always as many are encoded together, so what is in a folder besides an image does not change its latents.
+    """
+    for batch, count in batches_of(images):
+        z_mean, z_log_sigma = (ops.convert_to_numpy(values) for values in model.encode(batch))
+        yield from map(Posterior, z_mean[:count], z_log_sigma[:count])
+
+
+def encode(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Posterior:
+    """Encode images, uint8 (size, size, 3) each, all at once."""
+    return Posterior(*map(np.stack, zip(*encode_in_batches(model, images), strict=True)))
+
+
+def active_units(z_mean: NDArray) -> NDArray[np.bool_]:
+    """Which units vary with the image: those whose z_mean (n, latent_dim) has a variance above 0.01, (latent_dim,).
+
+    Burda et al. 2016, section 5.2.
+    """
+    return z_mean.var(axis=0) > 0.01
+
+
+def decode_in_batches(model: VAE, latents: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.uint8]]:
+    """Decode z, (latent_dim,) each, into images, uint8 (size, size, 3) each, one after another."""
+    decoder = _compiled(model)
+    for batch, count in batches_of(latents):
+        yield from to_levels(decoder.predict_on_batch(batch.astype(np.float32)))[:count]
+
+
+def to_levels(mean: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """From the decoder's means, levels divided by 255, to the nearest 8-bit levels."""
+    return np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
+
+
+class Decoder(keras.Model):
+    """A model's decoder alone, because what Keras compiles is a model: it takes half the time then."""
+
+    def __init__(self, model: VAE):
+        super().__init__()
+        self.model = model
+        self.built = True
+
+    def call(self, z: KerasTensor) -> KerasTensor:
+        """See `VAE.decode`."""
+        return self.model.decode(z)
+
+
+@lru_cache(maxsize=1)
+def _compiled(model: VAE) -> keras.Model:
+    decoder = Decoder(model)
+    decoder.compile(jit_compile=False)
+    return decoder

@@ -1,0 +1,28 @@
+"""Drawing latents for new images."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagevae.model.priors import STEPS, Prior
+
+BLOCK = 256  # latents that are drawn together, from a seed of their own
+
+
+def draw_latents(
+    prior: Prior, count: int, seed: int, temperature: float = 1.0, guidance: float = 1.0, steps: int = STEPS
+) -> Iterator[NDArray[np.float32]]:
+    """Draw z from a distribution, (latent_dim,) each, one after another.
+
+    They are drawn in blocks of one size, each from a seed of its own: a larger count keeps the first ones, and memory
+    does not grow with it.
+
+    Args:
+        temperature: of the noise that becomes z, its standard deviation.
+        guidance, steps: see `Prior.sample`.
+    """
+    for start in range(0, count, BLOCK):
+        noise = np.random.default_rng([seed, start // BLOCK])
+        z = temperature * noise.standard_normal((BLOCK, prior.latent_dim), np.float32)
+        yield from prior.sample(z, noise.random(BLOCK, np.float32), guidance, steps)[: count - start]

@@ -1,0 +1,129 @@
+"""The model card: what somebody who gets the model has to know (Mitchell et al. 2019), as Markdown."""
+
+import yaml
+
+from imagevae.report import glossary
+from imagevae.report.record import Record
+from imagevae.report.report import explained, flat, lead
+from imagevae.report.tables import Figure, Table, headlines, interval, number, pixels, sections, table
+
+FRONT_MATTER = {
+    "library_name": "keras",
+    "pipeline_tag": "unconditional-image-generation",
+    "tags": ["vae", "keras", "image-generation", "dvc"],
+}
+
+USE = """## How to use it
+
+In a clone of the repository that trained it, with its DVC remote:
+
+```console
+$ make setup && source .venv/bin/activate
+$ dvc pull data/model
+$ python stages/sample.py --model data/model/vae.keras --output samples --count 100
+$ python stages/sample.py --model data/model/vae.keras --output between --interpolate one.png another.png
+$ python stages/sample.py --model data/model/vae.keras --output latents --encode pictures
+```
+
+Images may be of any kind and size; they are brought into the model's form as in training, if `--fit` and `--background`
+are those below. `python stages/sample.py --help` tells the rest."""
+
+
+def model_card(record: Record) -> str:
+    """The card: the same record gives the same bytes."""
+    parts = [
+        f"---\n{yaml.safe_dump(FRONT_MATTER, sort_keys=False)}---",
+        "# Variational autoencoder",
+        lead(record),
+        _pictures(record),
+        USE,
+        "## Data",
+        _data(record),
+        "## Metrics",
+        "With 95% intervals. What the rows mean is said below the tables.",
+        _headlines(record),
+        *(_table(table(*each)) for each in sections(record.metrics).items()),
+        _meanings(record),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in limits(record)),
+        "## Parameters",
+        *(f"`{name}`\n\n{_list(section)}" for name, section in record.parameters.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def limits(record: Record) -> list[str]:
+    """What the model can't do, as far as the record tells."""
+    size, counts = record.size, record.data.counts
+    return [
+        f"It knows images like the {counts['training']:,} that it was trained on and no others; of anything else it "
+        "makes the nearest of its own kind. What is rare or missing among them is rare or missing in its samples.",
+        f"It sees and makes {pixels(size, size)} pixels. Finer detail is lost before it starts.",
+        "Like all models that take pixels to be independent given the latents, it blurs what it is not sure of, or "
+        "makes up the grain of it, the more so the larger the texture weight.",
+        "Its likelihood can be compared with that of other models of 8-bit images of the same size only, and its "
+        "distances only with those from as many images in the same features.",
+        f"The figures come from {counts['held_out']:,} images of the same source; other images may fare worse.",
+        "Samples can come close to training images: look at the suspected copies before you publish a model of private "
+        "images.",
+    ]
+
+
+def _pictures(record: Record) -> str:
+    shown = [name for name in ("samples", "reconstructions") if name in record.pictures]
+    return "\n\n".join(f"![{glossary.PICTURES[name]}](evaluate/{name}.png)" for name in shown)
+
+
+def _data(record: Record) -> str:
+    data = record.data
+    lines = [f"{glossary.COUNTS.get(name, name)}: {count:,}" for name, count in data.counts.items()]
+    if data.sizes:
+        smallest, middle, largest = (pixels(*size) for size in data.sizes)
+        lines.append(f"Sizes as they came: {smallest} to {largest}, median {middle}")
+    lines.append(f"Rejected: {len(data.rejected):,}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _headlines(record: Record) -> str:
+    rows = [[_code(name), *_cells(figure)] for name, figure in headlines(record.metrics).items()]
+    return _markdown(["metric", "value", "95% interval"], rows)
+
+
+def _cells(figure: Figure) -> list[str]:
+    return [number(figure.value), interval(figure)]
+
+
+def _table(figures: Table) -> str:
+    if not figures.rows:
+        return ""
+    rows = [[_code(name), *(_in_one(row.get(c)) for c in figures.columns)] for name, row in figures.rows.items()]
+    return f"### {figures.title}\n\n" + _markdown(["metric", *(c or "value" for c in figures.columns)], rows)
+
+
+def _in_one(figure: Figure | None) -> str:
+    if not figure:
+        return ""
+    span = interval(figure)
+    return f"{number(figure.value)} ({span})" if span else number(figure.value)
+
+
+def _meanings(record: Record) -> str:
+    names = [*headlines(record.metrics)]
+    names += [name.partition("/")[0] for each in sections(record.metrics).items() for name in table(*each).rows]
+    entries = {name: glossary.entry(name) for name in dict.fromkeys(names)}
+    return "\n".join(f"- {_code(name)}, {entry.title}: {explained(entry)}" for name, entry in entries.items())
+
+
+def _list(section: dict[str, object]) -> str:
+    return _markdown(["parameter", "value"], [[_code(name), str(value)] for name, value in flat(section).items()])
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
+    )
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"

@@ -1,0 +1,148 @@
+"""What there is to tell about a run, gathered from what its stages wrote."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+from imagevae.cli.errors import BadInput
+from imagevae.images.manifest import MANIFEST, Head, read_head, read_rows
+
+Curves = dict[str, dict[str, list[tuple[float, float]]]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images of a run.
+
+    Attributes:
+        counts: how many there are, by what they are.
+        sizes: smallest, median and largest width and height of the images as they came, in pixels; or None.
+        rejected: names of images that could not be used, each with the reason.
+    """
+
+    counts: dict[str, int]
+    sizes: tuple[tuple[int, int], ...] | None
+    rejected: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that the report and the model card tell.
+
+    Attributes:
+        size: width and height of the images, in pixels.
+        metrics: as the evaluation wrote them: headlines, then sections.
+        data: the images.
+        parameters: by section, by name.
+        curves: by term, by "train" or "held_out", (epoch, value) each.
+        units: mean KL divergence of each latent from the prior, the largest first, nats an image; empty if unknown.
+        pictures: by name, bytes of PNG files.
+    """
+
+    size: int
+    metrics: dict[str, Any]
+    data: Data
+    parameters: dict[str, dict[str, object]]
+    curves: Curves
+    units: list[float]
+    pictures: dict[str, bytes]
+
+
+def read_record(
+    settings: Mapping[str, Any],
+    evaluation: Mapping[str, object],
+    counts: Mapping[str, int],
+    metrics: Path,
+    images: Path,
+    samples: Path,
+    originals: Path | None,
+    curves: Path | None,
+    folders: Sequence[Path],
+) -> Record:
+    """Gather what there is to tell.
+
+    Args:
+        settings: of the model, how it was trained among them.
+        evaluation: parameters of the evaluation.
+        counts: of the images, by what they are.
+        metrics: JSON file of the metrics.
+        images, samples: folders; where they are shards, their manifests tell how they were made.
+        originals: manifest of the images as they came, or None.
+        curves: folder of DVCLive's curves, or None.
+        folders: of PNG files, and of kl_per_unit.tsv; of two with one name the later counts.
+
+    Raises:
+        BadInput: a damaged manifest, or no curves in their folder.
+        OSError: a file can't be read.
+    """
+    heads = {name: _head(folder / MANIFEST) for name, folder in (("resize", images), ("sample", samples))}
+    first = read_head(originals) if originals else None
+    training = settings.get("training") or {}
+    model = {name: value for name, value in settings.items() if name != "training"}
+    made = {name: _recipe(head) for name, head in heads.items()}
+    parameters = {
+        "rgba2rgb": _recipe(first),
+        "resize": made["resize"],
+        "model": model,
+        "train": training,
+        "sample": made["sample"],
+        "evaluate": dict(evaluation),
+    }
+    return Record(
+        settings["size"],
+        json.loads(metrics.read_text()),
+        _data(counts, originals or images / MANIFEST, [head for head in (first, heads["resize"]) if head]),
+        {name: section for name, section in parameters.items() if section},
+        read_curves(curves) if curves else {},
+        [unit for folder in folders for unit in _units(folder / "kl_per_unit.tsv")],
+        {file.stem: file.read_bytes() for folder in folders for file in sorted(folder.glob("*.png"))},
+    )
+
+
+def _head(file: Path) -> Head | None:
+    return read_head(file) if file.is_file() else None
+
+
+def _recipe(head: Head | None) -> dict[str, object]:
+    recipe = head.recipe if head else {}
+    return {name: value for name, value in recipe.items() if name != "code"}
+
+
+def _data(counts: Mapping[str, int], manifest: Path, heads: list[Head]) -> Data:
+    sides = list(zip(*((row.width, row.height) for row in read_rows(manifest)), strict=True)) if heads else []
+    sizes = tuple((of(sides[0]), of(sides[1])) for of in (min, median_low, max)) if sides else None
+    rejected = {name: reason for head in heads for name, (_, reason) in head.rejected.items()}
+    return Data(dict(counts), sizes, dict(sorted(rejected.items())))
+
+
+def _units(file: Path) -> list[float]:
+    if not file.is_file():
+        return []
+    with file.open(newline="") as opened:
+        return [float(row["kl"]) for row in csv.DictReader(opened, delimiter="\t")]
+
+
+def read_curves(folder: Path) -> Curves:
+    """The tables that DVCLive writes: `train/loss.tsv` is the term `loss` of `train`.
+
+    Raises:
+        BadInput: there are none, or one is damaged.
+    """
+    curves: Curves = {}
+    for file in sorted(folder.rglob("*.tsv")):
+        with file.open(newline="") as opened:
+            rows = csv.reader(opened, delimiter="\t")
+            next(rows, None)
+            try:
+                points = [(float(step), float(value)) for step, value in rows]
+            except ValueError:
+                raise BadInput(f"{file}: not a table of step and value, as stages/train.py writes") from None
+        kind = "" if file.parent == folder else file.parent.name
+        curves.setdefault(file.stem, {})[kind] = points
+    if not curves:
+        raise BadInput(f"{folder}: no curves in it; wanted is the folder plots/metrics that stages/train.py wrote")
+    return curves

@@ -1,0 +1,121 @@
+"""Batches for training, whose order and variations only the seed and the epoch decide."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from imagevae.dataset.squares import Images
+from imagevae.training.devices import own_part
+
+# Threads that read ahead, in order. With a single one Keras hands the reading to tf.data, whose tuner makes each epoch
+# wait for seconds when it ends.
+WORKERS = 2
+ROOM = 0.25  # share of a device's free memory that data to train on may take
+
+
+class Batches(keras.utils.PyDataset):
+    """Images in batches, each image once an epoch.
+
+    Args:
+        images: of a data set, or an array (n, ...) of what belongs to each.
+        batch_size: images in a batch; the last batch of an epoch may have fewer.
+        seed: seed of the orders and variations, or None to keep the images as they come.
+        flip: whether an image is as likely as not mirrored, left to right.
+        shift: by how many pixels an image moves at most, across and down; its edge is repeated where it leaves a gap.
+    """
+
+    def __init__(
+        self,
+        images: Images | NDArray,
+        batch_size: int,
+        seed: int | None = None,
+        flip: bool = False,
+        shift: int = 0,
+    ):
+        super().__init__(workers=WORKERS)
+        self.distribution = keras.distribution.distribution()  # kept, since the threads that read don't know of it
+        self.images = images if self.distribution else held(images)
+        self.batch_size, self.seed, self.flip, self.shift = batch_size, seed, flip, shift
+        self.start(0)
+
+    def start(self, epoch: int) -> None:
+        """Go to the order and the variations of an epoch, from 0 on."""
+        self.epoch = epoch
+        count = len(self.images)
+        self.order: NDArray[np.int64] = np.arange(count)
+        if self.seed is None:
+            return
+        numbers = np.random.default_rng([self.seed, epoch])
+        self.order = numbers.permutation(count)
+        self.flipped = numbers.random(count) < 0.5 * self.flip
+        self.moved = numbers.integers(-self.shift, self.shift, (count, 2), endpoint=True)
+
+    def on_epoch_end(self) -> None:
+        self.start(self.epoch + 1)
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray, ...]:
+        """A batch; where several devices share it, this process's part and which of its images count (1 or 0)."""
+        start = index * self.batch_size
+        rows, *counted = own_part(self.order[start : start + self.batch_size], self.distribution)
+        return (self._varied(rows), *counted)
+
+    def _varied(self, rows: NDArray[np.int64]) -> NDArray:
+        images = self.images[rows]
+        if self.seed is None or not (self.flip or self.shift):
+            return images
+        along = np.arange(images.shape[1])
+        down, across = (np.clip(along + moves[:, None], 0, along[-1]) for moves in self.moved[rows].T)
+        across = np.where(self.flipped[rows, None], along[-1] - across, across)
+        return images[np.arange(len(rows))[:, None, None], down[:, :, None], across[:, None, :]]
+
+
+class Draws(keras.utils.PyDataset):
+    """Rows of an array in batches of one size, drawn at random, a fixed number of batches an epoch.
+
+    Args:
+        rows: array (n, ...).
+    """
+
+    def __init__(self, rows: NDArray, batch_size: int, batches: int, seed: int):
+        super().__init__(workers=WORKERS)
+        self.rows, self.batch_size, self.batches, self.seed = held(rows), batch_size, batches, seed
+        self.start(0)
+
+    def start(self, epoch: int) -> None:
+        """Go to the draws of an epoch, from 0 on."""
+        self.epoch = epoch
+
+    def on_epoch_end(self) -> None:
+        self.start(self.epoch + 1)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __getitem__(self, index: int) -> tuple[NDArray]:
+        chosen = np.random.default_rng([self.seed, self.epoch, index]).integers(0, len(self.rows), self.batch_size)
+        return (self.rows[np.sort(chosen)],)
+
+
+def held(rows: Images | NDArray) -> Any:
+    """Rows in the memory of the device that trains, where it has its own and they fit: then a step sends the numbers of
+    its rows there, instead of them. Elsewhere the rows as they are."""
+    if keras.config.backend() != "jax":
+        return rows
+    import jax
+
+    device = jax.local_devices()[0]
+    return jax.device_put(rows[:], device) if fits(rows.nbytes, device.memory_stats()) else rows
+
+
+def fits(size: int, memory: dict[str, int] | None) -> bool:
+    """Whether so many bytes leave a device room to train.
+
+    Args:
+        memory: as JAX tells of a device; None for a CPU, which has no memory of its own.
+    """
+    return memory is not None and size <= ROOM * (memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0))

@@ -1,0 +1,214 @@
+"""Training a flow to the latents of a trained autoencoder, until its samples would be copies of training images."""
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from imagevae.dataset.clusters import k_means
+from imagevae.dataset.copies import cells, copying, nearest, thumbnails
+from imagevae.dataset.squares import Images
+from imagevae.model.coding import decode_in_batches
+from imagevae.model.flow import CLUSTERS, FlowPrior
+from imagevae.model.priors import Prior
+from imagevae.model.sampling import draw_latents
+from imagevae.model.vae import VAE
+from imagevae.training.batches import Batches, Draws
+from imagevae.training.callbacks import Logs, Progress
+from imagevae.training.checkpoint import Checkpoint
+from imagevae.training.loop import Best, fit
+from imagevae.training.optimizer import RiseAndFall
+
+FLOW_BATCH = 256
+STEPS_AN_EPOCH = 125  # after which samples are looked through for copies
+LEARNING_RATE = 0.005
+AVERAGING = 0.99  # momentum of the moving average of a flow's weights
+CLUSTER_IMAGES, CLUSTER_LATENTS = 50, 16  # for each cluster, at least: where either are few, none are needed
+ENOUGH = 20_000  # latents; more would cost more than they tell
+JUDGES = 500  # held-out latents that the distributions are compared on
+# Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
+FLOWS = ((768, CLUSTERS), (384, 1))
+DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
+DRAWN_IN = 8  # steps from noise, half as many as other samples: C_T is within 0.4 of theirs
+GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
+
+
+def fit_best_flow(
+    training: NDArray[np.float32],
+    held_out: NDArray[np.float32],
+    checkpoint: Callable[[str], Checkpoint],
+    c_t: Callable[[Prior], float],
+    steps: int,
+    seed: int,
+    side: int = 0,
+) -> FlowPrior:
+    """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
+    What would be copies later is guided more.
+
+    Args:
+        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
+        c_t: of a distribution, see `copy_test`.
+        side: of the grid of latents, see `FlowPrior`.
+    """
+    images, _, latents = training.shape
+    kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
+    for width, most_clusters in kinds:
+        flow = FlowPrior(latents, width, side, seed=seed)
+        is_last, epochs = width == kinds[-1][0], epochs_of(steps)
+        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
+        fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
+        done = len(best.history) / epochs
+        kept = is_last or done > 0.5
+        if best.enough(best.history[-1]):
+            print(
+                f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['val_c_t']:.1f}); "
+                + ("the weights before are kept" if kept else "a narrower one, without clusters, takes its place"),
+                file=sys.stderr,
+            )
+            if kept and len(best.history) == 1:
+                print("warning: samples will be copies of training images; more images would help", file=sys.stderr)
+        if kept:
+            break
+    if flow.strength > GUIDANCE[0]:
+        print(
+            f"flow: samples are guided {float(flow.strength)} times as much: with less, some were copies",
+            file=sys.stderr,
+        )
+    return flow
+
+
+def copy_test(model: VAE, training: Images, held_out: NDArray[np.float32], seed: int) -> Callable[[Prior], float]:
+    """The test for copies among what a distribution draws, C_T, see `copying`, against reconstructions of held-out
+    images, which have gone through the same decoder: its blur brings images nearer to each other.
+
+    Args:
+        held_out: their z_mean, (n, latent_dim).
+    """
+
+    def pictures(latents: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return thumbnails(np.stack(list(decode_in_batches(model, latents))))
+
+    known, rebuilt = training.some(ENOUGH, seed), pictures(held_out)
+    distance, some = nearest(rebuilt, known)[0], thumbnails(known.some(JUDGES, seed)[:])
+
+    def c_t(prior: Prior) -> float:
+        drawn = pictures(draw_latents(prior, DRAWN, seed, steps=DRAWN_IN))
+        return copying(nearest(drawn, known)[0], distance, cells(some, rebuilt, drawn, seed)).value
+
+    return c_t
+
+
+class WhileNew(Best):
+    """Keeps the last weights of a flow whose samples are no copies of training images, and ends its training when
+    some are; where they are from the start, the first weights.
+
+    Samples grow better long after the loss on held-out latents has been at its lowest, and those that are guided more
+    are nearer to none: see tests/benchmarks/experiments.md.
+
+    Args:
+        c_t: of samples, see `copy_test`.
+        guided_from: the epoch from which on samples are guided as much as it takes, as far as `GUIDANCE` goes.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, c_t: Callable[[], float], guided_from: int):
+        super().__init__(lambda logs: logs["val_loss"], checkpoint)
+        self.c_t, self.guided_from = c_t, guided_from
+
+    def examine(self) -> Logs:
+        first = GUIDANCE.index(self.history[-1]["val_guidance"]) if self.history else 0
+        end = len(GUIDANCE) if len(self.history) >= self.guided_from else 1
+        for guidance in GUIDANCE[first:end]:
+            self.model.strength.assign(guidance)
+            logs = {"val_c_t": self.c_t(), "val_guidance": guidance}
+            if not self.enough(logs):
+                break
+        return logs
+
+    def better(self, logs: Logs) -> bool:
+        return not self.enough(logs)
+
+    def enough(self, logs: Logs) -> bool:
+        return logs["val_c_t"] <= COPIES
+
+
+def fit_flow(
+    flow: FlowPrior,
+    training: NDArray[np.float32],
+    held_out: NDArray[np.float32],
+    best: Best,
+    steps: int,
+    seed: int,
+    most_clusters: int = CLUSTERS,
+) -> FlowPrior:
+    """Train a flow in place, with Adam at the learning rate of `RiseAndFall`, on clusters that k-means finds.
+
+    Args:
+        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
+        best: chooses the moving average of the weights that is kept.
+    """
+    mean, deviation, noise = moments(training)
+    scale = deviation / prominence(deviation, noise)
+    flow.standardise(mean, scale)
+    flow.group(*clusters((training[:ENOUGH, 0] - mean) / scale, most_clusters, seed))
+    flow.trainable = True
+    epochs = epochs_of(steps)
+    batches = Draws(training, FLOW_BATCH, -(-steps // epochs), seed)
+    judges = np.repeat(held_out[:JUDGES], max(1, 2 * JUDGES // len(held_out)), axis=0)
+    fit(
+        flow,
+        keras.optimizers.Adam(
+            RiseAndFall(LEARNING_RATE, epochs * len(batches)), beta_2=0.99, use_ema=True, ema_momentum=AVERAGING
+        ),
+        batches,
+        Batches(judges, FLOW_BATCH),
+        epochs,
+        best,
+        [Progress("flow", epochs, len(batches) * FLOW_BATCH, FLOW_BATCH)],
+    )
+    flow.trainable = False
+    return flow
+
+
+def epochs_of(steps: int) -> int:
+    """Epochs of a flow's training, each of `STEPS_AN_EPOCH` at most."""
+    return -(-steps // STEPS_AN_EPOCH)
+
+
+def count_clusters(images: int, latents: int, most: int) -> int:
+    """How many clusters so many images, of so many latents each, are to be told apart by."""
+    return max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
+
+
+def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Centres (k, latent_dim) of clusters of standardised latents (n, latent_dim), and the share of each, (k,)."""
+    images, latents = z_mean.shape
+    count = count_clusters(images, latents, most)
+    found = k_means(z_mean, count, seed)
+    return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
+
+
+def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of z over all images, and root mean square of the posterior's, (latent_dim,) each,
+    in one pass of blocks."""
+    total = squares = noise = np.zeros(latents.shape[2])
+    for start in range(0, len(latents), 4096):
+        z_mean, z_log_sigma = np.moveaxis(latents[start : start + 4096].astype(np.float64), 1, 0)
+        total, squares = total + z_mean.sum(axis=0), squares + np.square(z_mean).sum(axis=0)
+        noise = noise + np.exp(2 * z_log_sigma).sum(axis=0)
+    mean, spread = total / len(latents), noise / len(latents)
+    deviation = np.sqrt(np.maximum(squares / len(latents) - mean**2, 0) + spread)
+    return mean.astype(np.float32), deviation.astype(np.float32), np.sqrt(spread).astype(np.float32)
+
+
+def prominence(deviation: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How large a flow sees each latent, (latent_dim,), 1 in the root mean square.
+
+    It is the root of how far z's standard deviation stands out from the posterior's, a hundredfold at most: a small
+    change of such a latent changes pixels a lot. Being larger it leaves the noise sooner on the way from noise to
+    latents, so the others are drawn to suit it, and its errors weigh more in the loss.
+    """
+    root = np.sqrt(np.clip(deviation / np.maximum(noise, 1e-12), 1, 100))
+    return root / np.sqrt(np.square(root).mean())

@@ -1,0 +1,130 @@
+"""Fitting the distributions of the latents to a trained autoencoder, and choosing the one to sample from."""
+
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from imagevae.dataset.squares import Images
+from imagevae.model.coding import Posterior, active_units, encode_in_batches
+from imagevae.model.flow import FlowPrior
+from imagevae.model.priors import MixturePrior
+from imagevae.model.vae import VAE
+from imagevae.training.checkpoint import Checkpoint
+from imagevae.training.fit_flow import ENOUGH, JUDGES, copy_test, fit_best_flow
+
+COMPONENTS = (1, 4, 16)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Images, and their z_mean and z_log_sigma, (n, 2, latent_dim)."""
+
+    images: Images
+    latents: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Distributions of the latents, and what speaks for each: the mean log-density of held-out latents, in nats."""
+
+    flow: FlowPrior | None
+    mixture: MixturePrior
+    scores: dict[str, float]
+
+    @property
+    def best(self) -> str:
+        """Name of the distribution to sample from: the flow, or else that under which held-out latents are likelier."""
+        return "flow" if self.flow else max(self.scores, key=lambda name: self.scores[name])
+
+
+def encode_all(model: VAE, images: Images, file: Path) -> Encoded:
+    """Encode images; what they become lies in a file that is mapped into memory."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    latents = open_memmap(file, "w+", np.float32, (len(images), 2, model.latent_dim))
+    for row, both in zip(latents, encode_in_batches(model, images), strict=True):
+        row[:] = both
+    return Encoded(images, latents)
+
+
+def posterior(latents: NDArray[np.float32]) -> Posterior:
+    """The two parts of latents as `encode_all` gives them."""
+    return Posterior(latents[:, 0], latents[:, 1])
+
+
+def fit_priors(
+    model: VAE, training: Encoded, held_out: Encoded, checkpoint: Callable[[str], Checkpoint], steps: int, seed: int
+) -> Fitted:
+    """Fit a mixture and a flow to training latents, and compare them on held-out ones.
+
+    Args:
+        checkpoint: makes that of a training of the name given.
+        steps: of a flow's training; 0 leaves it out.
+    """
+    judges = posterior(held_out.latents[:JUDGES]).draw(seed + 1)
+    mixture = fit_mixture(posterior(training.latents[:ENOUGH]).draw(seed), judges, seed)
+    scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
+    flow = None
+    if steps:
+        c_t = copy_test(model, training.images, held_out.latents[:JUDGES, 0], seed)
+        side = model.flow.settings["side"]
+        flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed, side)
+        scores["flow"] = flow.log_prob(judges).mean()
+    return Fitted(flow, mixture, {name: float(score) for name, score in scores.items()})
+
+
+def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:
+    """The Gaussian mixture, of some sizes and kinds of covariance, under which the judges are most likely.
+
+    Args:
+        training, judges: z, (n, latent_dim).
+    """
+    fits = []
+    for covariance in ("diag", "full"):
+        for components in COMPONENTS:
+            parameters = training.shape[1] if covariance == "full" else 1  # that each latent has in a component
+            if len(training) < 2 * components * parameters:
+                continue
+            mixture = GaussianMixture(components, covariance_type=covariance, reg_covar=1e-4, random_state=seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # held-out latents judge the fit all the same
+                mixture.fit(training)
+            fits.append((mixture.score(judges), mixture))
+    best = max(fits, key=lambda fit: fit[0])[1]
+    full = best.covariance_type == "full"
+    prior = MixturePrior(training.shape[1], best.n_components, best.covariance_type)
+    prior.set(best.weights_, best.means_, (np.linalg.cholesky if full else np.sqrt)(best.covariances_))
+    return prior
+
+
+def report_densities(fitted: Fitted, training: Encoded) -> None:
+    """Say on stderr which distribution is the best, and warn of latents that tell next to nothing of the images."""
+    scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
+    print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
+    z_mean = training.latents[:ENOUGH, 0]
+    active = int(active_units(z_mean).sum())
+    if active < z_mean.shape[1] / 10:
+        print(
+            f"warning: {active} of {z_mean.shape[1]} latent units are active: samples will be alike, and images lose "
+            "their detail; a lower kl_weight or a longer training may help",
+            file=sys.stderr,
+        )
+
+
+def with_priors(model: VAE, fitted: Fitted) -> VAE:
+    """A model of the same weights that has these distributions, and samples from the best one."""
+    settings = {**fitted.mixture.settings, "sampler": fitted.best, "densities": fitted.scores}
+    flow = fitted.flow or model.flow
+    whole = VAE.from_config({**model.get_config(), **settings, "flow_width": flow.settings["width"]})
+    for part, taken in ((whole.encoder, model.encoder), (whole.decoder, model.decoder), (whole.flow, flow)):
+        part.set_weights(taken.get_weights())
+    whole.mixture.set_weights(fitted.mixture.get_weights())
+    whole.scale.assign(model.scale)
+    return whole

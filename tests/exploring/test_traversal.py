@@ -1,0 +1,38 @@
+"""What each latent does."""
+
+import numpy as np
+
+from imagevae.exploring.traversal import active_latents, plane, traversal
+from imagevae.model.vae import VAE
+
+
+def model_that_uses(latents: list[int], latent_dim: int = 5) -> VAE:
+    """An untrained model, whose decoder hears only some latents, the first of them loudest."""
+    model = VAE(8, latent_dim, width=4)
+    model.scale.assign(1e-2)
+    [dense] = [layer for layer in model.decoder.layers if layer.name.startswith("dense")]
+    kernel, bias = dense.get_weights()
+    loudness = np.zeros((latent_dim, 1), np.float32)
+    loudness[latents, 0] = [5 / (1 + place) for place in range(len(latents))]
+    dense.set_weights([kernel / np.linalg.norm(kernel, axis=1, keepdims=True) * loudness, bias])
+    return model
+
+
+def test_the_latents_that_the_decoder_hears_are_active():
+    assert set(active_latents(model_that_uses([3, 1]))) == {1, 3}
+    assert active_latents(model_that_uses([])) == []
+    many = list(range(0, 150, 7))
+    assert set(active_latents(model_that_uses(many, latent_dim=150))) == set(many)
+
+
+def test_a_traversal_has_a_row_for_each_latent_and_the_same_image_in_its_middle():
+    model = model_that_uses([3, 1])
+    picture = traversal(model, [3, 0], steps=9).reshape(2, 8, 9, 8, 3).swapaxes(1, 2)
+    assert (picture[1] == picture[1, 0]).all(), "latent 0 does nothing"
+    assert (picture[0, 4] == picture[1, 4]).all(), "z = 0"
+    assert len(np.unique(picture[0].reshape(9, -1), axis=0)) == 9
+
+
+def test_the_plane_grows_to_the_right_and_upwards():
+    model = VAE(8, 2, width=4)
+    assert plane(model, steps=3).shape == (24, 24, 3)
