@@ -1,4 +1,4 @@
-"""Time and memory of the image stages beside other ways, in one table. `make bench` runs this; see README.md."""
+"""Time and memory of the image stages beside other ways, in one table: `make bench`; see docs/benchmarks.md."""
 
 import argparse
 import os
