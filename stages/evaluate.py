@@ -1,6 +1,6 @@
 """Measure a trained model and its samples against the images that its training held out.
 
-Each figure comes with its sample size and a 95% interval, and with the values that tell what it is worth.
+Each figure comes with its sample size and a 95% interval, beside the floor and the control that it is to be judged by.
 """
 
 from pathlib import Path
@@ -34,9 +34,9 @@ from imagevae.cli import command
     "--features_range",
     type=click.Choice(["levels", "unit", "symmetric", "imagenet"]),
     default="levels",
-    help="Pixels that this network wants: 0 to 255, 0 to 1, -1 to 1, or ImageNet's mean and deviation taken out.",
+    help="Range of pixels that this network takes: 0 to 255, 0 to 1, -1 to 1, or normalised by ImageNet's statistics.",
 )
-@click.option("--report", type=command.FILE, help="HTML file for a report: one page that shows and tells all of it.")
+@click.option("--report", type=command.FILE, help="HTML file for a report: all results on one page.")
 @click.option("--model_card", type=command.FILE, help="Markdown file for a model card.")
 @click.option(
     "--curves", type=command.FOLDER, help="For these two: the folder plots/metrics that stages/train.py made."

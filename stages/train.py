@@ -16,7 +16,7 @@ ENOUGH, MOST = 64_000, 200  # images that training sees by default, and epochs t
 
 
 def epochs_for(images: int) -> int:
-    """Passes over so many training images that show a model enough of them, whether they are few or many."""
+    """How many passes show a model `ENOUGH` images in all, given the number of training images."""
     return min(MOST, -(-ENOUGH // images))
 
 
@@ -75,7 +75,7 @@ def epochs_for(images: int) -> int:
     "--shift",
     type=click.IntRange(0, 1024),
     default=0,
-    help="Train on images moved by up to so many pixels too; the flow learns them as they are.",
+    help="Train on images moved by up to this many pixels too; the flow learns them as they are.",
 )
 @click.option(
     "--held_out",
@@ -134,7 +134,7 @@ def main(
     from imagevae.model.backend import start_keras
 
     if output.suffix != ".keras":
-        raise BadInput(f"--output {output}: a name that ends in .keras is wanted")
+        raise BadInput(f"--output {output}: its name must end in .keras")
     training, held = split(read_squares(source), held_out, source)
     if len(training) < 2:
         raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")

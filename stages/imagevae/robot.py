@@ -39,7 +39,7 @@ def draw_robot(colour: str, parts: list[int], size: int) -> NDArray[np.uint8]:
 @cache
 def _part(colour: str, folder: str, number: int, size: int) -> NDArray[np.uint8]:
     """uint8 (size, size, 4), RGB multiplied by alpha (Porter and Duff 1984), so that parts can be scaled and laid over
-    each other; the number in the file's name tells the shape, in every colour."""
+    each other; the number in the file's name stands for the shape, in every colour."""
     parts = files("robohash") / "sets" / "set1" / colour / folder
     [file] = [part for part in parts.iterdir() if part.name.endswith(f"-{number + 1:02}.png")]
     part = decode(file.read_bytes()).astype(np.float32)

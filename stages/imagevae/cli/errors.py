@@ -1,2 +1,2 @@
 class BadInput(Exception):
-    """What the user can mend: the message names the file or parameter and says what would be right."""
+    """A mistake that the user can correct: the message names the file or parameter and says what would be right."""

@@ -26,7 +26,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial)  # of a run that was killed
     partial.mkdir(parents=True)
     try:
-        with _told(folder):
+        with _named(folder):
             yield partial
         if not exists:
             partial.rename(folder)
@@ -48,7 +48,7 @@ def write_file(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(file)
     try:
-        with _told(file):
+        with _named(file):
             partial.write_bytes(content)
         os.replace(partial, file)
     finally:
@@ -56,8 +56,8 @@ def write_file(file: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _told(output: Path) -> Iterator[None]:
-    """Name the output in the error of a disk that is full, which does not tell by itself what was written."""
+def _named(output: Path) -> Iterator[None]:
+    """Name the output in the error of a full disk, which does not say by itself what was written."""
     try:
         yield
     except OSError as error:

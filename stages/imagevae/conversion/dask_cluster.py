@@ -18,7 +18,7 @@ PATIENCE = 10  # seconds to wait for a scheduler or a worker to appear
 
 
 class Work(Protocol):
-    """A dataclass that tells which file to write."""
+    """A dataclass that says which file to write."""
 
     @property
     def file(self) -> Path: ...
@@ -32,7 +32,7 @@ def on_cluster(address: str, make: Callable[[W], R], works: list[W]) -> Iterator
     """Do each work on some worker, and give the results as they come, each with its work.
 
     What is done twice because a worker died, or seemed to, does no harm: each attempt writes a file of its own, and the
-    one whose result arrives is moved to where the work wants it.
+    one whose result arrives is moved to the file of the work.
 
     Args:
         address: of the scheduler, tcp://HOST:8786 say.
@@ -161,13 +161,13 @@ def loaded() -> tuple[str, ...]:
     return *LIBRARIES, *sorted(md5(file.read_bytes()).hexdigest() for file in files)
 
 
-def write_same_shard(wanted: tuple[str, ...], work: ShardWork) -> Shard:
+def write_same_shard(expected: tuple[str, ...], work: ShardWork) -> Shard:
     """On a worker: make a shard, if by the same code and libraries.
 
     Raises:
         BadInput: they are not the same.
     """
-    if wanted != loaded():
+    if expected != loaded():
         names = f"OpenCV {LIBRARIES[0]}, Pillow {LIBRARIES[1]}, NumPy {LIBRARIES[2]}"
         raise BadInput(f"--scheduler: a worker has loaded other code than this process, or other libraries ({names})")
     return write_shard(work)

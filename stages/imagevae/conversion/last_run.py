@@ -115,7 +115,7 @@ def _cache(root: Path) -> Path:
 
 
 def copy_whole(cached: Path, file: Path) -> bool:
-    """Copy a file of DVC's cache, and tell whether it is whole: there it is named by the MD5 of its content."""
+    """Copy a file of DVC's cache, and return whether it is whole: there it is named by the MD5 of its content."""
     try:
         with cached.open("rb") as source, file.open("wb") as target:
             return _digest(source, target.write) == cached.parent.name + cached.name

@@ -44,7 +44,7 @@ def report_rejected(listing: Listing, rejected: dict[str, str], max_rejected: fl
     if len(rejected) > max_rejected * count or len(rejected) == count:
         raise BadInput(
             f"{source}: {len(rejected)} of {count} images rejected, more than max_rejected={max_rejected:g} allows: "
-            f"mend them, or take them out; {min(rejected)!r} is the first"
+            f"repair or remove them; {min(rejected)!r} is the first"
         )
 
 

@@ -1,7 +1,8 @@
-"""Clusters of vectors, the same ones however many cores there are."""
+"""Clusters of vectors, the same ones on all processors and however many cores there are."""
 
 import warnings
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -9,7 +10,10 @@ from threadpoolctl import threadpool_limits
 
 
 def k_means(vectors: NDArray, count: int, seed: int, starts: int = 1) -> KMeans:
-    """Fit k-means to vectors (n, d), in one thread: of several the order in which they add up decides on last digits.
+    """Fit k-means to vectors (n, d).
+
+    In one thread, because of several the order in which they add up decides on last digits, and in float64, because the
+    processor does so in float32.
 
     Args:
         count: of clusters.
@@ -17,4 +21,4 @@ def k_means(vectors: NDArray, count: int, seed: int, starts: int = 1) -> KMeans:
     """
     with threadpool_limits(1, "openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors make fewer clusters, and these will do
-        return KMeans(count, random_state=seed, n_init=starts).fit(vectors)
+        return KMeans(count, random_state=seed, n_init=starts).fit(vectors.astype(np.float64))

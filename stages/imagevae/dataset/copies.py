@@ -46,7 +46,7 @@ def cells(training: NDArray, held_out: NDArray, samples: NDArray, seed: int) -> 
     """Cells of thumbnails; as many that 50 held-out images fall into each, and ten at most."""
     count = int(np.clip(len(held_out) // 50, 1, min(10, len(training))))
     found = k_means(training, count, seed, starts=3)
-    return Cells(found.predict(held_out), found.predict(samples))
+    return Cells(*(found.predict(images.astype(np.float64)) for images in (held_out, samples)))
 
 
 class CT(NamedTuple):

@@ -11,7 +11,7 @@ from imagevae.dataset.squares import Images
 
 
 def is_held_out(image: NDArray[np.uint8], share: float) -> bool:
-    """Tell a held-out image from a training image.
+    """Whether an image is held out of training.
 
     A digest of the image's pixels, read as a fraction of 1, is compared with `share`. So equal images fall on the same
     side, other images in the folder change nothing, and a larger share keeps every image that a smaller one holds out.

@@ -93,13 +93,13 @@ def _read_files(folder: Path, items: Items) -> Images:
         if images is None:
             if image.shape[0] != image.shape[1]:
                 raise BadInput(
-                    f"{folder / item.name}: {_shape(image)} pixels; squares are wanted, see stages/resize.py"
+                    f"{folder / item.name}: {_shape(image)} pixels; images must be square, see stages/resize.py"
                 )
             images = np.empty((len(items), *image.shape), np.uint8)
         if image.shape != images.shape[1:]:
             raise BadInput(
                 f"{folder / item.name}: {_shape(image)} pixels, but {items[0].name} has {_shape(images[0])}; "
-                "one size is wanted, see stages/resize.py"
+                "all must have one size, see stages/resize.py"
             )
         images[place] = image
     if images is None:

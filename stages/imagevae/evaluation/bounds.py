@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from tqdm import tqdm
 
-from imagevae.model.coding import BATCH, batches_of, encode
+from imagevae.model.coding import BATCH, encode
 from imagevae.model.likelihood import LEVELS, log_likelihood
+from imagevae.model.padding import batches_of
 from imagevae.model.vae import VAE
 
 
@@ -71,7 +72,7 @@ def bounds(model: VAE, images: NDArray[np.uint8], draws: int, seed: int, name: s
     weights.compile(jit_compile=False)  # predict_on_batch is several times as fast as calling the model
     noise, parts = np.random.default_rng(seed), []
     count = -(-len(images) // BATCH)
-    for batch, size in tqdm(batches_of(images), total=count, desc=f"likelihood of {name}", disable=None):
+    for batch, size in tqdm(batches_of(images, BATCH), total=count, desc=f"likelihood of {name}", disable=None):
         posterior = [ops.convert_to_numpy(part) for part in model.encode(batch)]
         terms = [
             weights.predict_on_batch((batch, *posterior, noise.standard_normal(posterior[0].shape, np.float32)))

@@ -53,9 +53,9 @@ class Scores(NamedTuple):
     """Disentanglement, completeness and informativeness, 0 to 1 each.
 
     Attributes:
-        disentanglement: whether each unit tells of one factor alone.
-        completeness: whether each factor is told by one unit alone.
-        informativeness: share of factors that are told rightly of images that the trees have not seen.
+        disentanglement: whether each unit depends on one factor alone.
+        completeness: whether each factor is captured by one unit alone.
+        informativeness: share of factors that are predicted correctly for images that the trees have not seen.
     """
 
     disentanglement: Figure
@@ -67,7 +67,7 @@ def dci(z: NDArray, factors: NDArray[np.int64], seed: int) -> Scores:
     """Eastwood & Williams 2018, section 2, with random forests.
 
     Informativeness is given as accuracy: more is better. A forest chooses among all units at each split, so that units
-    without meaning get no weight. The images are cut into three folds: each is told by forests fitted on the two
+    without meaning get no weight. The images are cut into three folds: each is predicted by forests fitted on the two
     others. The intervals are normal; that of informativeness is over images, those of the two others by the jackknife
     over folds (Efron & Tibshirani 1993, equation 11.5).
 
@@ -80,8 +80,8 @@ def dci(z: NDArray, factors: NDArray[np.int64], seed: int) -> Scores:
     right, scores = np.zeros(len(z)), []
     for number in range(FOLDS):
         forests = [_forest(seed).fit(z[fold != number], column[fold != number]) for column in factors.T]
-        told = np.stack([forest.predict(z[fold == number]) for forest in forests], axis=1)
-        right[fold == number] = (told == factors[fold == number]).mean(axis=1)
+        predicted = np.stack([forest.predict(z[fold == number]) for forest in forests], axis=1)
+        right[fold == number] = (predicted == factors[fold == number]).mean(axis=1)
         importance = np.stack([forest.feature_importances_ for forest in forests], axis=1)
         scores.append((disentanglement(importance), disentanglement(importance.T)))
     errors = np.std(scores, axis=0) * np.sqrt(FOLDS - 1)

@@ -14,7 +14,7 @@ def read_factors(file: Path, names: Sequence[str]) -> NDArray[np.int64]:
     """Factors of images from a CSV file: a column `file` with their names, then one for each factor.
 
     Args:
-        names: of the images wanted, in order.
+        names: of the images, in order.
 
     Returns:
         (n, factors), each factor's values numbered from 0 in the order of their spelling; (n, 0) for an empty file.
@@ -31,7 +31,7 @@ def read_factors(file: Path, names: Sequence[str]) -> NDArray[np.int64]:
         return np.empty((len(names), 0), np.int64)
     head, *body = rows
     if head[0] != "file" or len(head) < 2 or any(len(row) != len(head) for row in body):
-        raise BadInput(f"{file}: wanted is a CSV file with a column `file` first and a column for each factor")
+        raise BadInput(f"{file}: it must be a CSV file with a column `file` first and a column for each factor")
     values = {row[0]: row[1:] for row in body}
     missing = [name for name in names if name not in values]
     if missing:

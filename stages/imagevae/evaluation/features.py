@@ -14,7 +14,7 @@ from tqdm import tqdm
 from imagevae.cli.errors import BadInput
 from imagevae.dataset.squares import Images
 from imagevae.images.square import resample
-from imagevae.model.coding import batches_of
+from imagevae.model.padding import batches_of
 
 # What is subtracted from levels of 0 to 255, and by what the rest is divided, for networks that want 0 to 255, 0 to 1,
 # -1 to 1, or the mean and the standard deviation of ImageNet taken out.
@@ -102,14 +102,14 @@ def network_of(file: Path, pixel_range: str) -> Network:
     which is the class token of a vision transformer.
 
     Args:
-        pixel_range: one of RANGES, what the network wants.
+        pixel_range: one of RANGES, what the network takes.
 
     Raises:
         BadInput: not a network of images, or onnxruntime is needed and missing.
         OSError: the file can't be read.
     """
     if file.suffix not in (".keras", ".onnx"):
-        raise BadInput(f"{file}: --features wants a network in Keras's format, .keras, or in ONNX, .onnx")
+        raise BadInput(f"{file}: --features must be a network in Keras's format, .keras, or in ONNX, .onnx")
     try:
         shape, run = _open_keras(file) if file.suffix == ".keras" else _open_onnx(file)
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
@@ -117,7 +117,7 @@ def network_of(file: Path, pixel_range: str) -> Network:
         first = shape[1] == 3
         height, width = (side if isinstance(side, int) else FREE for side in (shape[2:] if first else shape[1:3]))
         if height != width:
-            raise ValueError(f"its input is {width}x{height} pixels, squares are wanted")
+            raise ValueError(f"its input is {width}x{height} pixels; it must be square")
         apply = _with_vectors(run, *RANGES[pixel_range], first)
         network = Network(width, shape[0] if isinstance(shape[0], int) else 64, apply)
         network.apply(np.zeros((network.batch, width, width, 3), np.float32))
@@ -156,7 +156,7 @@ def _compiled(model: keras.Model) -> Run:
 
 
 def _with_vectors(run: Run, shift: list[float], scale: list[float], channels_first: bool) -> Run:
-    """From levels in a batch to vectors, by a network that wants another range and perhaps channels first."""
+    """From levels in a batch to vectors, by a network that takes another range and perhaps channels first."""
 
     def apply(levels: NDArray[np.float32]) -> NDArray:
         pixels = ((levels - shift) / scale).astype(np.float32)

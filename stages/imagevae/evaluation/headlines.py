@@ -48,7 +48,7 @@ def summary(headlines: Mapping[str, Figure], sections: Mapping[str, Any]) -> byt
     """JSON of the values of the headlines, and of all sections.
 
     DVC shows metrics in the order of the alphabet; the name `with_intervals` keeps the sections below the headlines
-    there too. Numbers have five digits; an end of an interval that can't be told, as from a single image, is null.
+    there too. Numbers have five digits; an end of an interval that is unknown, as from a single image, is null.
     """
     numbers = {name: _rounded(figure.value) for name, figure in headlines.items()}
     return (json.dumps({**numbers, "with_intervals": _plain(sections)}, indent=2) + "\n").encode()

@@ -1,4 +1,4 @@
-"""Images of any kind and size, as a model wants them: the trip through the image stages, in memory."""
+"""Images of any kind and size, brought into a model's form: the image stages, in memory."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -63,7 +63,7 @@ def _damage_named(what: str) -> Iterator[None]:
 
 
 def _tar_members(archive: Path) -> ArchiveMembers:
-    """Names of the members, each with what `Items.add` wants, or None for links and the like; folders end in /."""
+    """Names of the members, each with the arguments of `Items.add`, or None for links; folders end in /."""
     with _damage_named(f"{archive}: a damaged archive"):
         if archive.name.lower().endswith(".tar"):
             read = partial(_read_member, partial(read_part, archive))

@@ -77,9 +77,9 @@ def quiet_decoders() -> Iterator[None]:
     stderr = sys.stderr
     with (
         open(os.dup(2), "w", buffering=1, encoding=stderr.encoding, errors="backslashreplace") as sys.stderr,
-        open(os.devnull, "w") as nowhere,
+        open(os.devnull, "w") as null,
     ):
-        os.dup2(nowhere.fileno(), 2)
+        os.dup2(null.fileno(), 2)
         try:
             yield
         finally:
@@ -149,7 +149,7 @@ def _pixels(image: "Image", kind: str | None) -> NDArray[np.uint8] | NDArray[np.
     if image.mode.startswith("I;16") or (kind, image.mode) == ("PPM", "I"):  # which Pillow scales to 16 bits
         return np.asarray(image).astype(np.uint16)[:, :, None]
     if image.mode in ("F", "I"):
-        raise BadInput(f"pixels of Pillow's mode {image.mode}; wanted are 8 or 16 bits a channel")
+        raise BadInput(f"pixels of Pillow's mode {image.mode}; 8 and 16 bits a channel are read")
     return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
 
 

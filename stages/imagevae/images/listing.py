@@ -47,7 +47,7 @@ class Item:
 
 
 class Items(Sequence[Item]):
-    """Image files in an order, of which there can be so many that little memory is left to each."""
+    """Image files in an order, in little memory for each, because there can be millions."""
 
     PLACE = Struct("=Iqq16s")  # number of the reader, start, size, digest
 

@@ -168,7 +168,7 @@ def read_rows(file: Path, sources: Collection[str] | None = None) -> Iterator[Ro
     """The images of a manifest one after another, for whoever need not have all of them in memory.
 
     Args:
-        sources: digests of the source images whose rows are wanted; None for all rows.
+        sources: digests of the source images whose rows to read; None for all rows.
 
     Raises:
         BadInput: the file is damaged.
@@ -177,8 +177,8 @@ def read_rows(file: Path, sources: Collection[str] | None = None) -> Iterator[Ro
     with _readable(file), file.open(encoding="utf-8") as opened:
         opened.readline()
         # The digest is what follows the first quotes that are no part of a name, where they would be escaped.
-        wanted = opened if sources is None else (line for line in opened if line.split('", "', 2)[1][:32] in sources)
-        while lines := list(islice(wanted, BLOCK)):
+        chosen = opened if sources is None else (line for line in opened if line.split('", "', 2)[1][:32] in sources)
+        while lines := list(islice(chosen, BLOCK)):
             yield from (Row(*fields) for fields in json.loads(f"[{','.join(lines)}]"))
 
 

@@ -28,9 +28,9 @@ def list_source(source: Path) -> Listing:
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
         add_archive(listing, source, "")
     else:
-        raise BadInput(f"{source}: no such folder; wanted is a folder, tar or zip of images")
+        raise BadInput(f"{source}: no such folder; it must be a folder, tar or zip of images")
     if not listing.items and not listing.rejected:
-        raise BadInput(f"{source}: no image in it; wanted are files named {' '.join(sorted(EXTENSIONS))}")
+        raise BadInput(f"{source}: no image in it; their names must end in {' '.join(sorted(EXTENSIONS))}")
     listing.items.sort()
     return listing
 

@@ -38,7 +38,7 @@ class TarShard:
         self.file, self.end = file, 0
 
     def add(self, name: str, content: bytes) -> int:
-        """Append a file, and tell where in the archive its content starts."""
+        """Append a file, and return where in the archive its content starts."""
         info = tarfile.TarInfo(name)
         info.size = len(content)
         plain = name.isascii() and len(name) <= tarfile.LENGTH_NAME  # for which both formats give the same bytes
@@ -78,7 +78,7 @@ class ArrayShard:
         np.lib.format.write_array_header_1_0(self.file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
     def add(self, name: str, content: bytes) -> int:
-        """Append an image's bytes, and tell where in the file they start."""
+        """Append an image's bytes, and return where in the file they start."""
         start = self.end
         self.file.write(content)
         self.count += 1

@@ -52,7 +52,7 @@ def load_model(file: Path) -> VAE:
         BadInput: no such file, not a model of this project, one of another version, or a damaged one.
     """
     if not file.is_file():
-        raise BadInput(f"{file}: no such file; wanted is a model that stages/train.py saved")
+        raise BadInput(f"{file}: no such file; it must be a model that stages/train.py saved")
     try:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 import keras
@@ -10,9 +9,10 @@ import numpy as np
 from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
+from imagevae.model.padding import batches_of
 from imagevae.model.vae import VAE
 
-BATCH = 64  # always computed together, because results may differ in the last bit between batches of unlike size
+BATCH = 64  # images that are computed together
 
 
 class Posterior(NamedTuple):
@@ -27,25 +27,9 @@ class Posterior(NamedTuple):
         return np.asarray(self.z_mean + np.exp(self.z_log_sigma) * noise, np.float32)
 
 
-def batches_of(rows: Iterable[NDArray], size: int = BATCH) -> Iterator[tuple[NDArray, int]]:
-    """Rows of one shape in batches of one size, (size, ...), the last one filled up with zeros.
-
-    Returns:
-        the batches, each with the number of its rows that were given.
-    """
-    stream = iter(rows)
-    while part := list(islice(stream, size)):
-        batch = np.zeros((size, *part[0].shape), part[0].dtype)
-        batch[: len(part)] = part
-        yield batch, len(part)
-
-
 def encode_in_batches(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Iterator[Posterior]:
-    """Encode images, uint8 (size, size, 3) each, one after another.
-
-    Always as many are encoded together, so what is in a folder besides an image does not change its latents.
-    """
-    for batch, count in batches_of(images):
+    """Encode images, uint8 (size, size, 3) each, one after another; see `batches_of`."""
+    for batch, count in batches_of(images, BATCH):
         z_mean, z_log_sigma = (ops.convert_to_numpy(values) for values in model.encode(batch))
         yield from map(Posterior, z_mean[:count], z_log_sigma[:count])
 
@@ -66,7 +50,7 @@ def active_units(z_mean: NDArray) -> NDArray[np.bool_]:
 def decode_in_batches(model: VAE, latents: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.uint8]]:
     """Decode z, (latent_dim,) each, into images, uint8 (size, size, 3) each, one after another."""
     decoder = _compiled(model)
-    for batch, count in batches_of(latents):
+    for batch, count in batches_of(latents, BATCH):
         yield from to_levels(decoder.predict_on_batch(batch.astype(np.float32)))[:count]
 
 

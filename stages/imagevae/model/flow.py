@@ -11,12 +11,14 @@ import numpy as np
 from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
+from imagevae.model.padding import batches_of
 from imagevae.model.priors import STEPS, NormalPrior, chosen
 from imagevae.model.velocity import build_velocity
 
 DENSITY_STEPS = 32  # from latents back to noise, with their density
-CLUSTERS = 64  # that a flow tells apart, at most
+CLUSTERS = 64  # that a flow distinguishes, at most
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
+BATCH = 256  # latents that are computed together
 PROBES = 2  # directions that the divergence is taken along
 
 
@@ -28,8 +30,8 @@ class FlowPrior(keras.Model):
     (flow matching: Lipman et al. 2023; Liu et al. 2023). Following it makes latents from noise, and its divergence
     along the way gives their density (Chen et al. 2018, theorem 1).
 
-    The network is told to which of a few clusters the latents belong, by the nearest of their centres, and is the
-    better for it (Hu et al. 2023, https://arxiv.org/abs/2210.06462). Samples come from each as often as the training
+    The network is conditioned on the cluster that the latents belong to, the one with the nearest centre, which makes
+    it better (Hu et al. 2023, https://arxiv.org/abs/2210.06462). Samples come from each as often as the training
     images do.
 
     A narrow network learns the velocity beside it, without the clusters, and worse. Samples keep away from its faults:
@@ -100,12 +102,12 @@ class FlowPrior(keras.Model):
 
     def call(self, posterior: KerasTensor, training: bool = False) -> tuple[KerasTensor, ...]:
         """From z_mean and z_log_sigma, (n, 2, latent_dim), to the velocity at a random point, that of the guide
-        there, and the one wanted."""
+        there, and the target velocity."""
         z_mean, z_log_sigma = posterior[:, 0], posterior[:, 1]
         z = z_mean + ops.exp(z_log_sigma) * keras.random.normal(ops.shape(z_mean), seed=self.noise)
         latents = (z - self.shift) / self.scale
         start = keras.random.normal(ops.shape(z_mean), seed=self.noise)
-        # Times crowd around the middle, where the velocity is hardest to tell (Esser et al. 2024, section 3.1).
+        # Times crowd around the middle, where the velocity is hardest to predict (Esser et al. 2024, section 3.1).
         time = ops.sigmoid(keras.random.normal((ops.shape(z_mean)[0], 1), seed=self.noise))
         place = [(1 - time) * start + time * latents, time]
         velocity = self.network([*place, self.cluster(latents)], training=training)
@@ -119,11 +121,11 @@ class FlowPrior(keras.Model):
         sample_weight: None = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Mean squared errors of both networks' velocity, in a sum; the one that is told is the flow's own."""
-        velocity, guide, wanted = y_pred
-        loss = ops.mean(ops.square(velocity - wanted))
-        self.mean_loss.update_state(loss, sample_weight=ops.shape(wanted)[0])
-        return loss + ops.mean(ops.square(guide - wanted))
+        """Mean squared errors of both networks' velocity, in a sum; the one that is reported is the flow's own."""
+        velocity, guide, target = y_pred
+        loss = ops.mean(ops.square(velocity - target))
+        self.mean_loss.update_state(loss, sample_weight=ops.shape(target)[0])
+        return loss + ops.mean(ops.square(guide - target))
 
     def sample(
         self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
@@ -183,8 +185,10 @@ def _divergence(
 
 
 def _predict(network: keras.Model, points: NDArray, time: float, *cluster: NDArray[np.float32]) -> NDArray:
-    times = np.full((len(points), 1), time, np.float32)
-    return network.predict_on_batch([points.astype(np.float32), times, *cluster])
+    inputs = (points.astype(np.float32), np.full((len(points), 1), time, np.float32), *cluster)
+    parts = zip(*(batches_of(rows, BATCH) for rows in inputs), strict=True)
+    found = [network.predict_on_batch([batch for batch, _ in part])[: part[0][1]] for part in parts]
+    return np.concatenate(found)
 
 
 def _intervals(steps: int) -> list[tuple[float, float]]:

@@ -71,8 +71,8 @@ def check_latents(size: int, latent_dim: int) -> None:
     if latent_dim % side**2:
         more = -(-latent_dim // side**2) * side**2
         raise ValueError(
-            f"the spatial network of {size}x{size} images has {side}x{side} cells; a multiple of {side**2} is wanted, "
-            f"{more} say"
+            f"the spatial network of {size}x{size} images has {side}x{side} cells; latent_dim must be a multiple of "
+            f"{side**2}, {more} for example"
         )
 
 

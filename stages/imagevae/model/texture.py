@@ -1,4 +1,4 @@
-"""How rough pictures are in each place: a loss of pixels alone smooths what it can't foretell, as grain and grass."""
+"""How rough pictures are in each place: a loss of pixels alone smooths what it cannot predict, grain or grass."""
 
 from collections.abc import Iterator
 
@@ -32,5 +32,5 @@ def texture_error(pixels: KerasTensor, location: KerasTensor, scale: float | Ker
     """
     pairs = zip(texture(pixels), texture(location), strict=True)
     return sum(
-        ops.mean(ops.abs(ops.log(scale + wanted) - ops.log(scale + found)), axis=(1, 2, 3)) for wanted, found in pairs
+        ops.mean(ops.abs(ops.log(scale + target) - ops.log(scale + found)), axis=(1, 2, 3)) for target, found in pairs
     )

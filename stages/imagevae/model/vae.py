@@ -41,7 +41,7 @@ class VAE(keras.Model):
         densities: of those that have been fitted, the mean log-density of held-out latents, in nats.
         flow_width: units of each layer of the flow, see `FlowPrior`; few until one has been fitted.
         components, covariance: of the mixture, see `MixturePrior`.
-        training: how the model is trained, by the names of these parameters; kept with the model to be told.
+        training: how the model is trained, by the names of these parameters; kept with the model for the record.
 
     Attributes:
         priors: distributions of z by name: `normal`, `mixture` and `flow`.

@@ -28,7 +28,7 @@ def build_velocity(
     To what the layers find, each latent adds itself, times a factor that depends on the time: the better part of the
     velocity where latents are many and nearly independent, and more numbers than the layers are wide.
 
-    Where latents lie on a grid, convolutions amend that from what lies around each cell. They see all cells alike, so
+    Where latents lie on a grid, convolutions correct that by what lies around each cell. They treat all cells alike, so
     they learn from fewer images what neighbours have in common.
     """
     seeds = iter(range(seed, seed + 1000))

@@ -113,9 +113,9 @@ def held(rows: Images | NDArray) -> Any:
 
 
 def fits(size: int, memory: dict[str, int] | None) -> bool:
-    """Whether so many bytes leave a device room to train.
+    """Whether data of a size leave a device room to train.
 
     Args:
-        memory: as JAX tells of a device; None for a CPU, which has no memory of its own.
+        memory: as JAX reports it for a device; None for a CPU, which has no memory of its own.
     """
     return memory is not None and size <= ROOM * (memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0))

@@ -34,7 +34,7 @@ class Curves(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.model.stop_training:
-            return  # what went astray is no part of the curves
+            return  # a loss that is not finite is no part of the curves
         for name, value in (logs or {}).items():
             if name == "val_decoder_scale":
                 continue  # it is the model's, not of the images

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from imagevae.cli.errors import BadInput
 
 LOST = "another process of this training has ended or is out of reach; start all again to go on from the last epoch"
-WANTED = (
-    "wanted are KERAS_DISTRIBUTION_JOB_ADDRESSES (HOST:PORT of process 0), KERAS_DISTRIBUTION_NUM_PROCESSES and "
+EXPECTED = (
+    "it takes KERAS_DISTRIBUTION_JOB_ADDRESSES (HOST:PORT of process 0), KERAS_DISTRIBUTION_NUM_PROCESSES and "
     "KERAS_DISTRIBUTION_PROCESS_ID, or a start by srun or mpirun"
 )
 
@@ -40,7 +40,7 @@ def shared_by(devices: str) -> Iterator[bool]:
         Whether this is the first process, which goes on alone after the block.
 
     Raises:
-        BadInput: not on the JAX backend, an environment that does not tell where the processes are, or a process lost.
+        BadInput: not on the JAX backend, an environment that does not say where the processes are, or a process lost.
     """
     if devices == "one":
         yield True
@@ -77,13 +77,13 @@ def alone() -> Iterator[None]:
 def _meet() -> None:
     address = os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES", "HOST:0")
     if not re.fullmatch(r"[^,]+:\d+(,.*)?", address):
-        raise BadInput(f"--devices cluster: KERAS_DISTRIBUTION_JOB_ADDRESSES={address}; {WANTED}")
+        raise BadInput(f"--devices cluster: KERAS_DISTRIBUTION_JOB_ADDRESSES={address}; {EXPECTED}")
     atexit.register(_leave)
     ctypes.CDLL(None).signal(signal.SIGABRT, _report_loss)  # how JAX ends a process that has lost another one
     try:
         keras.distribution.initialize()
     except (ValueError, TypeError, LookupError, RuntimeError) as error:
-        raise BadInput(f"--devices cluster: {error}; {WANTED}") from error
+        raise BadInput(f"--devices cluster: {error}; {EXPECTED}") from error
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # JAX lets it pass
 
 
@@ -94,7 +94,7 @@ def _report_loss(number: int) -> None:
 
 
 def _leave() -> None:
-    """End a process that has failed, without the goodbye for which JAX would wait for minutes."""
+    """End a process that has failed, without JAX's shutdown, which would wait for minutes."""
     import jax
 
     if jax.distributed.is_initialized():

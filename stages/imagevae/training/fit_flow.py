@@ -27,7 +27,7 @@ STEPS_AN_EPOCH = 125  # after which samples are looked through for copies
 LEARNING_RATE = 0.005
 AVERAGING = 0.99  # momentum of the moving average of a flow's weights
 CLUSTER_IMAGES, CLUSTER_LATENTS = 50, 16  # for each cluster, at least: where either are few, none are needed
-ENOUGH = 20_000  # latents; more would cost more than they tell
+ENOUGH = 20_000  # latents; more would cost more than they add
 JUDGES = 500  # held-out latents that the distributions are compared on
 # Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
@@ -178,7 +178,7 @@ def epochs_of(steps: int) -> int:
 
 
 def count_clusters(images: int, latents: int, most: int) -> int:
-    """How many clusters so many images, of so many latents each, are to be told apart by."""
+    """How many clusters to divide images into, given how many there are and how many latents each has."""
     return max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
 
 

@@ -33,7 +33,8 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Distributions of the latents, and what speaks for each: the mean log-density of held-out latents, in nats."""
+    """Distributions of the latents, and what speaks for each: the mean log-density of held-out latents, in nats, to six
+    digits, which do not depend on the processor."""
 
     flow: FlowPrior | None
     mixture: MixturePrior
@@ -77,16 +78,19 @@ def fit_priors(
         side = model.flow.settings["side"]
         flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed, side)
         scores["flow"] = flow.log_prob(judges).mean()
-    return Fitted(flow, mixture, {name: float(score) for name, score in scores.items()})
+    return Fitted(flow, mixture, {name: float(f"{score:.6g}") for name, score in scores.items()})
 
 
 def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:
     """The Gaussian mixture, of some sizes and kinds of covariance, under which the judges are most likely.
 
+    It is fitted in float64: the last bits of products depend on the processor, and in float32 they would show in the
+    model.
+
     Args:
         training, judges: z, (n, latent_dim).
     """
-    fits = []
+    training, judges, fits = training.astype(np.float64), judges.astype(np.float64), []
     for covariance in ("diag", "full"):
         for components in COMPONENTS:
             parameters = training.shape[1] if covariance == "full" else 1  # that each latent has in a component
@@ -105,7 +109,7 @@ def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed
 
 
 def report_densities(fitted: Fitted, training: Encoded) -> None:
-    """Say on stderr which distribution is the best, and warn of latents that tell next to nothing of the images."""
+    """Report on stderr which distribution is the best, and warn of latents that hold next to nothing of the images."""
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
     z_mean = training.latents[:ENOUGH, 0]

@@ -87,4 +87,4 @@ def live_curves(folder: Path) -> Live:
     try:
         return Live(str(folder), dvcyaml=None, save_dvc_exp=False)
     except SCMError as error:
-        raise BadInput(f"DVCLive wants a git repository with a commit, or none at all: {error}") from error
+        raise BadInput(f"DVCLive needs a git repository with a commit, or none at all: {error}") from error

@@ -76,7 +76,7 @@ def _copies(model: keras.Model) -> list[NDArray]:
 
 
 class Best(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch, saves a checkpoint after each one, and ends a training that goes astray.
+    """Keeps the weights of the best epoch, saves a checkpoint after each one, and ends a training that diverges.
 
     Where the optimizer keeps moving averages of the weights, those are kept.
 
@@ -140,7 +140,7 @@ class Best(keras.callbacks.Callback):
         self.model.stop_training |= self.enough(logs)
 
     def examine(self) -> Logs:
-        """More that an epoch's logs are to tell of the model, which has the weights that may be kept."""
+        """More entries for an epoch's logs; the model has the weights that may be kept."""
         return {}
 
     def better(self, logs: Logs) -> bool:

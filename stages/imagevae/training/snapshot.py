@@ -24,7 +24,8 @@ def snapshot(model: VAE, training: Images, held_out: Images, seed: int) -> NDArr
     seen = held_out[evenly_spaced(len(held_out), SHOWN)]
     z = encode(model, training[evenly_spaced(len(training), FITTED)]).draw(seed)
     noise = np.random.default_rng([seed, 1]).standard_normal((len(seen), len(z)), np.float32)
-    weights = noise / np.sqrt(len(z), dtype=np.float32)
-    samples = z.mean(axis=0) + weights @ (z - z.mean(axis=0))
+    # In float64: the last bits of a product depend on the processor, and in float32 some would show as another level.
+    mean = z.mean(axis=0, dtype=np.float64)
+    samples = (mean + noise.astype(np.float64) @ (z - mean) / np.sqrt(len(z))).astype(np.float32)
     decoded = list(decode_in_batches(model, np.concatenate([encode(model, seen).z_mean, samples])))
     return contact_sheet([*seen, *decoded], columns=len(seen), tile=model.size)
