@@ -14,8 +14,8 @@ NOISE = np.random.default_rng(1).normal(size=(600, 3))
 def test_a_unit_for_each_factor_is_perfect():
     z = FACTORS + 0.01 * NOISE
     assert mutual_information_gap(z, FACTORS, 0).value == pytest.approx(1, abs=0.06)
-    for figure in dci(z, FACTORS, 0):
-        assert figure.value > 0.95
+    for estimate in dci(z, FACTORS, 0):
+        assert estimate.value > 0.95
 
 
 def test_two_units_for_each_factor_leave_no_gap():

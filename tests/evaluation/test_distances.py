@@ -80,9 +80,9 @@ def test_intervals_are_as_wide_as_the_spread_over_repetitions(distance, shift: f
     values, errors = [], []
     for seed in range(200):
         noise = np.random.default_rng(seed)
-        figure = average([distance(noise.normal(size=(150, 5)), noise.normal(shift, 1, size=(150, 5)))])
-        values.append(figure.value)
-        errors.append((figure.high - figure.low) / 2 / 1.96)
+        estimate = average([distance(noise.normal(size=(150, 5)), noise.normal(shift, 1, size=(150, 5)))])
+        values.append(estimate.value)
+        errors.append((estimate.high - estimate.low) / 2 / 1.96)
     assert 0.8 < np.mean(errors) / np.std(values) < (1.25 if shift else 2.5)
 
 

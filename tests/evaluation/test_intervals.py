@@ -12,7 +12,7 @@ from imagevae.evaluation.intervals import bootstrap, mean, share
 def test_of_a_share(p: float):
     hits = np.random.default_rng(0).random((1000, 200)) < p
     found = [share(row) for row in hits]
-    assert np.mean([figure.low <= p <= figure.high for figure in found]) == pytest.approx(0.95, abs=0.03)
+    assert np.mean([estimate.low <= p <= estimate.high for estimate in found]) == pytest.approx(0.95, abs=0.03)
 
 
 def test_of_a_share_of_none_and_of_all():

@@ -6,31 +6,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import yaml
-from test_figures import METRICS
 
-from imagevae.images.codec import encode_png
+from example_run import record
 from imagevae.report.model_card import model_card
-from imagevae.report.record import Data, Record
 from imagevae.report.report import report
 from imagevae.report.style import STYLE
 
 VOID = {"meta", "link", "img", "br"}
-
-
-def record(**changes: object) -> Record:
-    pixels = np.random.default_rng(0).integers(0, 256, (16, 40, 3), np.uint8)
-    parts = dict(
-        size=16,
-        metrics=METRICS,
-        data=Data(
-            {"training": 1200, "held_out": 207}, ((3, 4), (30, 40), (300, 400)), {"<b>.png": "not an image & damaged"}
-        ),
-        parameters={"resize": {"background": [0, 0, 255]}, "model": {"latent_dim": 2}, "train": {"<i>": "a|b"}},
-        curves={"loss": {"train": [(0.0, 3.0), (1.0, 2.0)], "held_out": [(0.0, 3.5), (1.0, 2.5)]}},
-        units=[3.0, 1.0],
-        pictures={name: encode_png(pixels) for name in ("samples", "reconstructions", "suspects", "of<mine>")},
-    )
-    return Record(**{**parts, **changes})
 
 
 class Tags(HTMLParser):

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from imagevae.evaluation.intervals import Figure, bootstrap, mean, normal
+from imagevae.evaluation.intervals import Estimate, bootstrap, mean, normal
 
 BINS = 20
 FOLDS = 3
 
 
-def mutual_information_gap(z: NDArray, factors: NDArray[np.int64], seed: int) -> Figure:
+def mutual_information_gap(z: NDArray, factors: NDArray[np.int64], seed: int) -> Estimate:
     """MIG: how much more the unit that knows most of a factor knows than the next one, in units of the factor's
     entropy.
 
@@ -58,9 +58,9 @@ class Scores(NamedTuple):
         informativeness: share of factors that are predicted correctly for images that the trees have not seen.
     """
 
-    disentanglement: Figure
-    completeness: Figure
-    informativeness: Figure
+    disentanglement: Estimate
+    completeness: Estimate
+    informativeness: Estimate
 
 
 def dci(z: NDArray, factors: NDArray[np.int64], seed: int) -> Scores:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagevae.evaluation.intervals import Figure, normal, standard_error
+from imagevae.evaluation.intervals import Estimate, normal, standard_error
 
 
 class Distance(NamedTuple):
@@ -82,7 +82,7 @@ def _without_self(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     return (kernel.sum(axis=1) - np.diag(kernel)) / (len(kernel) - 1)
 
 
-def average(distances: list[Distance]) -> Figure:
+def average(distances: list[Distance]) -> Estimate:
     """The mean of distances between the same images, each in the features of another network, with its interval.
 
     The interval is normal, by the delta method; n is the size of the smaller set.

@@ -1,13 +1,13 @@
-"""The figures of an evaluation as JSON: a few headlines as plain numbers first, then all with their intervals."""
+"""The estimates of an evaluation as JSON: a few headlines as plain numbers first, then all with their intervals."""
 
 import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from imagevae.evaluation.intervals import Figure
+from imagevae.evaluation.intervals import Estimate
 
-# The headlines, each with the place of its figure among the sections.
+# The headlines, each with the place of its estimate among the sections.
 HEADLINES = {
     "bits_per_dimension": ("likelihood", "held_out", "elbo_bits_per_dimension"),
     "bits_per_dimension_sampler": ("likelihood", "sampler", "elbo_bits_per_dimension"),
@@ -27,14 +27,14 @@ COMPARISON = "_features"  # ends the name of a section that compares samples by 
 
 
 def headlines(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of HEADLINES that there are, and the distances fd and kid by the features of each network."""
+    """The estimates of HEADLINES that there are, and the distances fd and kid by the features of each network."""
     places = dict(HEADLINES)
     for section in sections:
         if section.endswith(COMPARISON):
             name = section.removesuffix(COMPARISON)
             places |= {f"{metric}_{name}": (section, metric, "samples") for metric in ("fd", "kid")}
     found = {name: _at(sections, place) for name, place in places.items()}
-    return {name: figure for name, figure in found.items() if figure}
+    return {name: estimate for name, estimate in found.items() if estimate}
 
 
 def _at(sections: Mapping[str, Any], place: tuple[str, ...]) -> Any:
@@ -44,18 +44,18 @@ def _at(sections: Mapping[str, Any], place: tuple[str, ...]) -> Any:
     return entry
 
 
-def summary(headlines: Mapping[str, Figure], sections: Mapping[str, Any]) -> bytes:
+def summary(headlines: Mapping[str, Estimate], sections: Mapping[str, Any]) -> bytes:
     """JSON of the values of the headlines, and of all sections.
 
     DVC shows metrics in the order of the alphabet; the name `with_intervals` keeps the sections below the headlines
     there too. Numbers have five digits; an end of an interval that is unknown, as from a single image, is null.
     """
-    numbers = {name: _rounded(figure.value) for name, figure in headlines.items()}
+    numbers = {name: _rounded(estimate.value) for name, estimate in headlines.items()}
     return (json.dumps({**numbers, "with_intervals": _plain(sections)}, indent=2) + "\n").encode()
 
 
 def _plain(entry: Any) -> Any:
-    if isinstance(entry, Figure):
+    if isinstance(entry, Estimate):
         return _plain(entry._asdict())
     if isinstance(entry, Mapping):
         return {name: _plain(value) for name, value in entry.items()}

@@ -1,4 +1,4 @@
-"""Figures with their 95% interval, each by the approximation that its function names."""
+"""Estimates with their 95% interval, each by the approximation that its function names."""
 
 import math
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 Z = 1.959964  # 97.5% quantile of the normal distribution
 
 
-class Figure(NamedTuple):
-    """An estimate, the two ends of its 95% interval, and how many images it was made from."""
+class Estimate(NamedTuple):
+    """An estimate, the ends of its 95% interval, nan where unknown, and the number of images it was made from."""
 
     value: float
-    low: float
-    high: float
-    n: int
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
 
 
-def normal(value: float, error: float, n: int) -> Figure:
+def normal(value: float, error: float, n: int) -> Estimate:
     """The interval of an estimate that is normally distributed with a standard error."""
-    return Figure(value, value - Z * error, value + Z * error, n)
+    return Estimate(value, value - Z * error, value + Z * error, n)
 
 
-def mean(values: NDArray) -> Figure:
+def mean(values: NDArray) -> Estimate:
     """The mean of values (n,) of independent images, by the central limit theorem."""
     return normal(float(np.mean(values)), standard_error(values), len(values))
 
@@ -34,7 +34,7 @@ def standard_error(values: NDArray) -> float:
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
 
 
-def share(hits: NDArray, against: int | None = None) -> Figure:
+def share(hits: NDArray, against: int | None = None) -> Estimate:
     """The share of independent images for which something is true, by Wilson's score interval (Wilson 1927).
 
     Args:
@@ -45,10 +45,10 @@ def share(hits: NDArray, against: int | None = None) -> Figure:
     p, n = float(np.mean(hits)), len(hits) if against is None else len(hits) * against / (len(hits) + against)
     centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     reach = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return Figure(p, min(p, centre - reach), max(p, centre + reach), len(hits))
+    return Estimate(p, min(p, centre - reach), max(p, centre + reach), len(hits))
 
 
-def bootstrap(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, resamples: int = 100) -> Figure:
+def bootstrap(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, resamples: int = 100) -> Estimate:
     """A statistic of n images, normal with its standard deviation over bootstrap samples (Efron & Tibshirani 1993,
     13.3).
 

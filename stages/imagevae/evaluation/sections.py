@@ -1,4 +1,4 @@
-"""What is measured of a model, section by section: nested figures, each with its interval, floor and control."""
+"""What is measured of a model, section by section: nested estimates, each with its interval, floor and control."""
 
 import math
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from imagevae.evaluation.disentanglement import dci, mutual_information_gap
 from imagevae.evaluation.distances import average, frechet, kernel_distance
 from imagevae.evaluation.features import Network, features
 from imagevae.evaluation.fidelity import fidelity
-from imagevae.evaluation.intervals import Figure
+from imagevae.evaluation.intervals import Estimate
 from imagevae.model.coding import Posterior, active_units, decode_in_batches, encode
 from imagevae.model.likelihood import kl_per_unit
 from imagevae.model.vae import VAE
 
-Section = dict[str, Any]  # names with figures or sections
+Section = dict[str, Any]  # names with estimates or sections
 Pictures = NDArray[np.uint8]
 
 RARE = 0.05
@@ -87,7 +87,7 @@ def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: i
     dimensions = 3 * model.size**2
     sampled = found["held_out"].elbo + gain(model, sets.held_out[:bounded], seed)
     return {
-        **{name: _bound_figures(values, dimensions) for name, values in found.items()},
+        **{name: _bound_estimates(values, dimensions) for name, values in found.items()},
         "sampler": {
             "elbo": intervals.mean(sampled),
             "elbo_bits_per_dimension": intervals.mean(_bits(sampled, dimensions)),
@@ -100,7 +100,7 @@ def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: i
     }
 
 
-def _bound_figures(values: Bounds, dimensions: int) -> Section:
+def _bound_estimates(values: Bounds, dimensions: int) -> Section:
     in_nats = {name: intervals.mean(getattr(values, name)) for name in values._fields}
     in_bits = {"elbo": values.elbo, "iwae": values.iwae}
     return in_nats | {f"{name}_bits_per_dimension": intervals.mean(_bits(v, dimensions)) for name, v in in_bits.items()}
@@ -110,7 +110,7 @@ def _bits(log_likelihood: NDArray, dimensions: int) -> NDArray:
     return -log_likelihood / (math.log(2) * dimensions)
 
 
-def _difference(a: NDArray, b: NDArray) -> Figure:
+def _difference(a: NDArray, b: NDArray) -> Estimate:
     error = math.hypot(intervals.standard_error(a), intervals.standard_error(b))
     return intervals.normal(float(a.mean() - b.mean()), error, min(len(a), len(b)))
 
@@ -158,7 +158,7 @@ def comparison_section(networks: list[Network], sets: Sets, seed: int) -> Sectio
     return {metric: {name: found[name][metric] for name in others} for metric in found["samples"]}
 
 
-def _compared(real: list[NDArray], fake: list[NDArray]) -> dict[str, Figure]:
+def _compared(real: list[NDArray], fake: list[NDArray]) -> dict[str, Estimate]:
     pairs = list(zip(fake, real, strict=True))
     k = min(5, len(real[0]) - 1)
     judged = zip(*(fidelity(r, f, k) for f, r in pairs), strict=True)
@@ -181,7 +181,7 @@ def nearest_training_images(training: Images, queries: Mapping[str, Pictures]) -
     return {name: Neighbours(distance[part], which[part]) for name, part in parts.items()}
 
 
-def memorised(distance: NDArray, held_out: NDArray) -> Figure:
+def memorised(distance: NDArray, held_out: NDArray) -> Estimate:
     """Share of images that are closer to a training image than all but 5% of the held-out images are; 5% are expected.
 
     Args:
@@ -200,7 +200,7 @@ def memorisation_section(sets: Sets, made: Derived, seed: int) -> Section:
     vectors, half = thumbnails(sets.trained_on), len(sets.held_out) // 2
     distance = near["held_out"].distance
 
-    def test(images: Pictures, distances: NDArray, held: Pictures, of_held: NDArray) -> tuple[Figure, Figure]:
+    def test(images: Pictures, distances: NDArray, held: Pictures, of_held: NDArray) -> tuple[Estimate, Estimate]:
         where = cells(vectors, thumbnails(held), thumbnails(images), seed)
         c_t = copying(distances, of_held, where)
         return memorised(distances, of_held), intervals.normal(c_t.value, c_t.error, len(distances))

@@ -2,10 +2,11 @@
 
 import yaml
 
+from imagevae.evaluation.intervals import Estimate
 from imagevae.report import glossary
 from imagevae.report.record import Record
 from imagevae.report.report import explained, flat, lead
-from imagevae.report.tables import Figure, Table, headlines, interval, number, pixels, sections, table
+from imagevae.report.tables import Table, headlines, interval, number, pixels, sections, table
 
 FRONT_MATTER = {
     "library_name": "keras",
@@ -89,7 +90,7 @@ def _headlines(record: Record) -> str:
     return _markdown(["metric", "value", "95% interval"], rows)
 
 
-def _cells(figure: Figure) -> list[str]:
+def _cells(figure: Estimate) -> list[str]:
     return [number(figure.value), interval(figure)]
 
 
@@ -100,7 +101,7 @@ def _table(figures: Table) -> str:
     return f"### {figures.title}\n\n" + _markdown(["metric", *(c or "value" for c in figures.columns)], rows)
 
 
-def _in_one(figure: Figure | None) -> str:
+def _in_one(figure: Estimate | None) -> str:
     if not figure:
         return ""
     span = interval(figure)

@@ -2,10 +2,11 @@
 
 from html import escape
 
+from imagevae.evaluation.intervals import Estimate
 from imagevae.report import glossary, page
 from imagevae.report.chart import bar_chart, line_chart
 from imagevae.report.record import Data, Record
-from imagevae.report.tables import Figure, Table, headlines, interval, number, pixels, sections, table
+from imagevae.report.tables import Table, headlines, interval, number, pixels, sections, table
 
 ORDER = ["samples", "reconstructions", "interpolations", "traversal", "manifold"]  # of pictures; then all others
 SUSPECTS = "suspects"
@@ -49,7 +50,7 @@ def _headlines(record: Record) -> str:
     return f'<p>Below a figure, its 95% interval. All metrics follow further down.</p><div class="cards">{cards}</div>'
 
 
-def _card(name: str, figure: Figure) -> str:
+def _card(name: str, figure: Estimate) -> str:
     entry = glossary.entry(name)
     span = interval(figure)
     below = f'<span class="interval">{span}</span>' if span else ""
@@ -111,7 +112,7 @@ def _caption(figures: Table, sizes: list[int]) -> str:
     return f"{of}Below each figure its 95% interval. {notes[:1].upper()}{notes[1:]}".strip()
 
 
-def _metric_row(name: str, row: dict[str, Figure], columns: list[str]) -> str:
+def _metric_row(name: str, row: dict[str, Estimate], columns: list[str]) -> str:
     parts = name.split("/")
     metric = parts.pop(next((place for place, part in enumerate(parts) if part in glossary.METRICS), 0))
     entry = glossary.entry(metric)
@@ -126,7 +127,7 @@ def _metric_row(name: str, row: dict[str, Figure], columns: list[str]) -> str:
     )
 
 
-def _cell(column: str, figure: Figure, width: int = 1) -> str:
+def _cell(column: str, figure: Estimate, width: int = 1) -> str:
     span = interval(figure)
     below = f'<span class="interval">{span}</span>' if span else ""
     wide = f' colspan="{width}"' if width > 1 else ""
