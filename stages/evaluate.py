@@ -74,7 +74,7 @@ def main(
 
     start_keras(seed)
     from imagevae.cli.errors import BadInput
-    from imagevae.cli.output import new_folder, write_file
+    from imagevae.cli.output import check_output, new_folder, write_file
     from imagevae.dataset.held_out import split
     from imagevae.dataset.squares import read_squares
     from imagevae.evaluation.factors import read_factors
@@ -98,6 +98,7 @@ def main(
     from imagevae.report.record import read_record
     from imagevae.report.report import report as write_report
 
+    check_output(pictures)
     model = load_model(model_file)
     all_images, sampled = read_squares(images), read_squares(samples)
     for folder, found in ((images, all_images), (samples, sampled)):

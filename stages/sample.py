@@ -67,7 +67,7 @@ def main(
     from tqdm import tqdm
 
     from imagevae.cli.errors import BadInput
-    from imagevae.cli.output import new_folder
+    from imagevae.cli.output import check_output, new_folder
     from imagevae.exploring.traversal import active_latents, plane, traversal
     from imagevae.exploring.writing import write_squares
     from imagevae.images.codec import encode_png
@@ -76,6 +76,7 @@ def main(
     from imagevae.model.coding import decode_in_batches
     from imagevae.model.sampling import draw_latents
 
+    check_output(pictures)
     model = load_model(model_file)
     if sampler == "best":
         sampler = model.settings["sampler"]

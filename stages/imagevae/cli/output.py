@@ -1,42 +1,100 @@
-"""Outputs that are either whole or not there at all."""
+"""Outputs that are either whole or not there at all, and that hold what one run made and nothing else."""
 
 import errno
+import fcntl
+import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from imagevae.cli.errors import BadInput
+
+MARK = ".dvc-vae"  # a file in an output folder that lists what the run that made the folder has put there
+MANIFEST = "manifest.jsonl"  # lists shards, which need no mark
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BUSY = (errno.EACCES, errno.EAGAIN)  # of locks that others hold
+_made_here: set[Path] = set()  # output folders of this process
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends well, its files become those of `folder`.
+    """Give an empty folder to fill; when the block ends well, that folder takes the place of `folder`.
 
-    Where `folder` is new it appears in one step. Where it exists, files of the same name are replaced, one atomic
-    step each, and all others stay. When the block fails, nothing of it remains.
+    What an earlier run made there goes as a whole. The new folder is built beside the old one and then swapped with it:
+    a run that is killed leaves either of them, whole, and the next run clears up. When the block fails, the old folder
+    stays as it was. Where a folder can't be renamed, as a mount point can't, its files are exchanged one by one.
 
     Raises:
+        BadInput: the folder is neither new nor empty nor an output of ours, or somebody put files into it; or another
+            run is writing it.
         OSError: the folder can't be written, or the disk is full.
     """
-    exists = folder.is_dir()
-    partial = folder / ".partial" if exists else _partial(folder)
-    if partial.exists():
-        shutil.rmtree(partial)  # of a run that was killed
+    place = Path(os.path.realpath(folder))
+    fixed = _is_fixed(place)
+    partial = place / f"{MARK}.partial" if fixed else _partial(place)
+    old = place.with_name(f"{_partial(place).name}.old")
+    _clear(partial, old, place, folder)
+    check_output(folder)
+    if place in _made_here:
+        raise BadInput(f"{folder}: named for two outputs; each needs a folder of its own")
     partial.mkdir(parents=True)
     try:
-        with _named(folder):
-            yield partial
-        if not exists:
-            partial.rename(folder)
-            return
-        for file in sorted(path for path in partial.rglob("*") if path.is_file()):
-            target = folder / file.relative_to(partial)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(target)
+        with _lock(partial / MARK, folder) as mark:
+            with _named(folder):
+                yield partial
+                _seal(partial, mark)
+            check_output(folder)  # again, because runs can be long
+            if fixed:
+                _exchange_files(partial, place)
+            else:
+                _swap(partial, place, old)
+        _made_here.add(place)
+        _note(place)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
+        if place.exists():
+            _remove(old)
+
+
+def check_output(folder: Path | None) -> None:
+    """Look whether `new_folder` may replace a folder, without touching anything; None stands for no folder.
+
+    Raises:
+        BadInput: it may not.
+    """
+    if folder is None or not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: not a folder; name a new or an empty one for the output")
+    made = _made(folder) or ()
+    left = (
+        f"{MARK}.partial",
+        f".{MARK}.partial",
+    )  # by a run that was killed while it exchanged files or wrote the mark
+    for name in _entries(folder):
+        if name not in made and name.split("/")[0] not in left:
+            raise BadInput(
+                f"{folder}: holds {name!r}, which no stage made; name a new or an empty folder for the output"
+            )
+
+
+def check_whole(folder: Path) -> None:
+    """Raise BadInput where a run was killed while it exchanged the files of a folder one by one."""
+    if not (_read_mark(folder) or {}).get("whole", True):
+        raise BadInput(f"{folder}: half-written by a run that was killed; run the stage before again")
+
+
+def is_manifest(file: Path) -> bool:
+    """Whether a file is a manifest of ours, by its first line: other programs have files of that name as well.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    return _head(file) is not None
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -45,6 +103,11 @@ def write_file(file: Path, content: bytes) -> None:
     Raises:
         OSError: the file can't be written, or the disk is full.
     """
+    _replace(file, content)
+    _note(Path(os.path.realpath(file)))
+
+
+def _replace(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(file)
     try:
@@ -53,6 +116,174 @@ def write_file(file: Path, content: bytes) -> None:
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+# What is ours
+
+
+def _made(folder: Path) -> set[str] | None:
+    """What a run of ours made in a folder, as `_entries` names it; None where it made nothing."""
+    if (mark := _read_mark(folder)) is not None:
+        return {MARK, *mark["made"]}
+    if (head := _head(folder / MANIFEST)) is None:
+        return None
+    shards = head.get("shards") or filter(re.compile(r"\d{5,}\.npy").fullmatch, os.listdir(folder))
+    return {MANIFEST, *shards}
+
+
+def _read_mark(folder: Path) -> dict | None:
+    file = folder / MARK
+    if file.is_symlink() or not file.is_file():
+        return None
+    try:
+        mark = json.loads(file.read_bytes())
+        return mark if isinstance(mark["made"], list) and set(map(type, mark["made"])) <= {str} else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+
+
+def _head(file: Path) -> dict | None:
+    """The first line of a manifest of ours, or None if it is none; nothing in it where it is damaged."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        start = opened.read(12)
+        if not start.startswith(b'{"recipe": {'):
+            return None
+        line = start + opened.readline()
+    try:
+        head = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return head if {"recipe", "counts", "rejected", "shards", "columns"} <= head.keys() else None
+
+
+def _entries(folder: Path) -> Iterator[str]:
+    """Paths of all files and folders inside a folder, with forward slashes; links are not followed.
+
+    Raises:
+        OSError: a folder can't be read.
+    """
+    folders = [""]
+    while folders:
+        prefix = folders.pop()
+        with os.scandir(os.path.join(folder, prefix)) as entries:
+            for entry in entries:
+                yield prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{prefix}{entry.name}/")
+
+
+def _seal(folder: Path, mark: BinaryIO) -> None:
+    """Write what a folder holds into its mark, or remove the mark where a manifest says so too."""
+    made = set(_entries(folder)) - {MARK}
+    if (head := _head(folder / MANIFEST)) and made == {MANIFEST, *head["shards"]}:
+        (folder / MARK).unlink()
+        return
+    mark.write(_mark(made))
+    mark.flush()
+
+
+def _mark(made: Collection[str], whole: bool = True) -> bytes:
+    return f"{json.dumps({'made': sorted(made), 'whole': whole}, indent=0)}\n".encode()
+
+
+def _note(path: Path) -> None:
+    """Add what was written inside of an output folder of this process to the folder's mark."""
+    for place in _made_here.intersection(path.parents):
+        name = path.relative_to(place)
+        inside = {f"{name.as_posix()}/{entry}" for entry in _entries(path)} if path.is_dir() else set()
+        above = {parent.as_posix() for parent in name.parents} - {"."}
+        _replace(place / MARK, _mark((_made(place) or set()) | {name.as_posix()} | inside | above - {MARK}))
+
+
+# Clearing up, and changing places
+
+
+def _is_fixed(place: Path) -> bool:
+    """Whether a folder should not be renamed: it is mounted, holds the current folder, or lies in one of others."""
+    here = Path(os.path.realpath("."))
+    return place.is_dir() and (
+        os.path.ismount(place) or place in (here, *here.parents) or not os.access(place.parent, os.W_OK | os.X_OK)
+    )
+
+
+def _clear(partial: Path, old: Path, place: Path, folder: Path) -> None:
+    """Clear up after a run that was killed: its unfinished folder goes, and an old one that had to make way returns."""
+    for path in (partial, old):
+        if os.path.lexists(path) and not _is_leftover(path):
+            raise BadInput(f"{path}: in the way, and no stage made it; move it elsewhere")
+    if partial.exists():
+        with _lock(partial / MARK, folder):
+            _remove(partial)
+    if old.exists():
+        if place.exists() or _made(old) is None:
+            _remove(old)
+        else:
+            old.rename(place)
+
+
+def _is_leftover(path: Path) -> bool:
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return not os.listdir(path) or (path / MARK).is_file() or is_manifest(path / MANIFEST)
+
+
+@contextmanager
+def _lock(file: Path, folder: Path) -> Iterator[BinaryIO]:
+    """Lock a mark for as long as this process writes its folder; processes that it forks do not inherit the lock."""
+    with file.open("ab") as opened:
+        try:
+            fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in BUSY:  # otherwise the file system has no locks
+                raise BadInput(f"{folder}: another run is writing it; wait for its end") from None
+        yield opened
+
+
+def _swap(partial: Path, place: Path, old: Path) -> None:
+    try:
+        if place.exists():
+            shutil.copymode(place, partial)
+            place.rename(old)
+        partial.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
+            raise
+        _exchange_files(partial, place)  # a mount point that does not look like one
+    finally:
+        if old.exists() and not place.exists():
+            old.rename(place)
+
+
+def _exchange_files(partial: Path, place: Path) -> None:
+    """Put the entries of one folder in place of those of another, which is marked as half-written meanwhile."""
+    made = set(_entries(partial))
+    mark = (partial / MARK).read_bytes() if MARK in made else b""
+    _replace(place / MARK, _mark((made | (_made(place) or set())) - {MARK}, whole=False))
+    for path in list(place.iterdir()):
+        if path != partial and path.name != MARK:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for path in list(partial.iterdir()):
+        if path.name != MARK:
+            shutil.move(path, place)
+    if mark:
+        _replace(place / MARK, mark)
+    else:
+        (place / MARK).unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, as far as possible. Its mark goes last: what is left after a kill can be told by it."""
+    try:
+        (folder / MARK).write_bytes(b"")
+        for entry in os.scandir(folder):
+            if entry.name != MARK:
+                shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
+        (folder / MARK).unlink()
+        folder.rmdir()
+    except OSError:
+        pass
 
 
 @contextmanager
