@@ -1,16 +1,16 @@
-"""The report and the model card: the same bytes for the same record, nothing from the network, nothing unescaped."""
+"""The report: the same bytes for the same record, nothing from the network, nothing unescaped."""
 
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-import yaml
 
+from conftest import ROOT
 from example_run import record
-from imagevae.report.model_card import model_card
+from imagevae.images.codec import encode_png
+from imagevae.report.record import Data, Record
 from imagevae.report.report import report
-from imagevae.report.style import STYLE
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -22,6 +22,7 @@ class Tags(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
         self.feed(html)
         assert self.open == []
 
@@ -35,6 +36,9 @@ class Tags(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
 
 
 def test_the_report_is_a_page_that_needs_no_other_file():
@@ -55,10 +59,10 @@ def test_the_report_is_a_page_that_needs_no_other_file():
         assert not (attributes.get("href") or "").startswith("#") or attributes["href"][1:] in ids
 
 
-def test_the_report_tells_all_there_is_and_leaves_out_what_there_is_not():
+def test_the_report_shows_all_there_is_and_leaves_out_what_there_is_not():
     html = report(record())
-    for told in ("1,200", "24.5", "24 to 25", "300×400", "#0000ff", "&lt;b&gt;.png", "a|b"):  # noqa: RUF001
-        assert told in html
+    for shown in ("1,200", "24.5", "24 to 25", "300×400", "#0000ff", "&lt;b&gt;.png", "a|b"):  # noqa: RUF001
+        assert shown in html
     for heading in ("Pictures", "Suspected copies", "Curves", "Latents", "All metrics", "Data", "Parameters"):
         assert f">{heading}</h2>" in html
     bare = report(record(metrics={"elbo": -5.0}, curves={}, units=[], pictures={}))
@@ -67,16 +71,27 @@ def test_the_report_tells_all_there_is_and_leaves_out_what_there_is_not():
     Tags(bare)
 
 
-def test_the_model_card_is_markdown_with_front_matter_and_whole_tables():
-    card = model_card(record())
-    assert card == model_card(record())
-    _, front, text = card.split("---\n", 2)
-    assert yaml.safe_load(front)["library_name"] == "keras"
-    for told in ("1,200", "24.5", "24 to 25", "300×400", "#0000ff", "a\\|b", "evaluate/samples.png", "## Limits"):  # noqa: RUF001
-        assert told in text
-    for rows in re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE):
-        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in rows.splitlines()}
-        assert len(cells) == 1, rows
+HOSTILE = "<script> & 'this' \"that\" {{ 7 * 7 }}"
+
+
+def with_name(name: str) -> Record:
+    """A record with a name wherever somebody outside may have chosen one."""
+    estimate = {"value": 1.0, "low": 0.5, "high": 1.5, "n": 3}
+    return record(
+        metrics={name: 1.0, "with_intervals": {name: {name: {name: estimate}, "draws": 2}}},
+        data=Data({"training": 3, "held_out": 2, name: 1}, None, {name: name}),
+        parameters={"model": {"latent_dim": 2}, name: {name: name}},
+        curves={name: {name: [(0.0, 1.0), (1.0, 2.0)]}},
+        pictures={name: encode_png(np.zeros((4, 4, 3), np.uint8))},
+    )
+
+
+def test_names_reasons_and_parameters_are_text_whatever_is_in_them():
+    harmless, hostile = (Tags(report(with_name(name))) for name in ("nothing", HOSTILE))
+    assert [(tag, list(attributes)) for tag, attributes in hostile.found] == [
+        (tag, list(attributes)) for tag, attributes in harmless.found
+    ]
+    assert hostile.text.lower().count(HOSTILE.lower()) == harmless.text.lower().count("nothing") >= 10
 
 
 def luminance(colour: str) -> float:
@@ -89,10 +104,11 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_stands_out_from_its_ground(scheme: int):
     """WCAG 2.2, 1.4.3: a contrast of 4.5 at least."""
+    style = (ROOT / "stages" / "imagevae" / "report" / "style.css").read_text()
     colours = {
         name: found[scheme]
         for name in ("paper", "card", "ink", "quiet", "link", "first", "second")
-        if (found := re.findall(rf"--{name}: #(\w+);", STYLE))
+        if (found := re.findall(rf"--{name}: #(\w+);", style))
     }
     for text in ("ink", "quiet", "link", "first", "second"):
         for ground in ("paper", "card"):

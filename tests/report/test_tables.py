@@ -23,7 +23,9 @@ def test_a_metric_is_a_row_and_what_was_measured_is_a_column_whichever_is_the_ou
 
 
 def test_of_two_things_on_the_way_to_an_estimate_the_second_tells_rows_apart():
-    found = table("latents", {"model": {"fd_from_prior": {"aggregate_posterior": Estimate(1.0), "floor": Estimate(2.0)}}})
+    found = table(
+        "latents", {"model": {"fd_from_prior": {"aggregate_posterior": Estimate(1.0), "floor": Estimate(2.0)}}}
+    )
     assert found.columns == ["the model"]
     assert list(found.rows) == ["fd_from_prior/aggregate_posterior", "fd_from_prior/floor"]
 

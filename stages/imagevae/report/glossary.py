@@ -10,6 +10,12 @@ class Entry(NamedTuple):
     meaning: str
     better: str = ""
 
+    @property
+    def explained(self) -> str:
+        """What it tells, and which way is better."""
+        better = f"{self.better[:1].upper()}{self.better[1:]}." if self.better else ""
+        return f"{self.meaning} {better}".strip()
+
 
 LOWER, HIGHER = "lower is better", "higher is better"
 

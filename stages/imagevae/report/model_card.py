@@ -5,8 +5,7 @@ import yaml
 from imagevae.evaluation.intervals import Estimate
 from imagevae.report import glossary
 from imagevae.report.record import Record
-from imagevae.report.report import explained, flat, lead
-from imagevae.report.tables import Table, headlines, interval, number, pixels, sections, table
+from imagevae.report.tables import Table, flat, headlines, interval, number, pixels, sections, table
 
 FRONT_MATTER = {
     "library_name": "keras",
@@ -35,7 +34,7 @@ def model_card(record: Record) -> str:
     parts = [
         f"---\n{yaml.safe_dump(FRONT_MATTER, sort_keys=False)}---",
         "# Variational autoencoder",
-        lead(record),
+        record.lead,
         _pictures(record),
         USE,
         "## Data",
@@ -112,7 +111,7 @@ def _meanings(record: Record) -> str:
     names = [*headlines(record.metrics)]
     names += [name.partition("/")[0] for each in sections(record.metrics).items() for name in table(*each).rows]
     entries = {name: glossary.entry(name) for name in dict.fromkeys(names)}
-    return "\n".join(f"- {_code(name)}, {entry.title}: {explained(entry)}" for name, entry in entries.items())
+    return "\n".join(f"- {_code(name)}, {entry.title}: {entry.explained}" for name, entry in entries.items())
 
 
 def _list(section: dict[str, object]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from imagevae.cli.errors import BadInput
 from imagevae.images.manifest import MANIFEST, Head, read_head, read_rows
+from imagevae.report.tables import pixels
 
 Curves = dict[str, dict[str, list[tuple[float, float]]]]
 
@@ -50,6 +51,15 @@ class Record:
     curves: Curves
     units: list[float]
     pictures: dict[str, bytes]
+
+    @property
+    def lead(self) -> str:
+        """What the model is, in a sentence."""
+        counts, latents = self.data.counts, self.parameters["model"]["latent_dim"]
+        return (
+            f"A model of {pixels(self.size, self.size)} images with {latents} latents, "
+            f"trained on {counts['training']:,} images and measured on {counts['held_out']:,} that it did not see."
+        )
 
 
 def read_record(

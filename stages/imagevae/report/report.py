@@ -1,12 +1,20 @@
 """The report of a run: one page that a person sends to a colleague."""
 
-from html import escape
+import base64
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from imagevae.evaluation.intervals import Estimate
-from imagevae.report import glossary, page
+from imagevae.report import glossary
 from imagevae.report.chart import bar_chart, line_chart
 from imagevae.report.record import Data, Record
-from imagevae.report.tables import Table, headlines, interval, number, pixels, sections, table
+from imagevae.report.tables import Table, flat, headlines, interval, number, pixels, sections, table
 
 ORDER = ["samples", "reconstructions", "interpolations", "traversal", "manifold"]  # of pictures; then all others
 SUSPECTS = "suspects"
@@ -18,152 +26,98 @@ CURVES = {  # titles of the curves
     "texture": "Error of local textures, nats an image",
     "decoder_scale": "Scale of the decoder (mean absolute error), in levels of 255",
 }
+UNITS = "KL divergence of each latent from the prior, the largest first, nats an image"
 REJECTED_SHOWN = 50
 
 
 def report(record: Record) -> str:
     """A page of HTML: the same record gives the same bytes."""
     content = {
-        "Figures": _headlines(record),
-        "Pictures": _pictures(record, suspects=False),
-        "Suspected copies": _pictures(record, suspects=True),
-        "Curves": _curves(record),
-        "Latents": _units(record.units),
-        "All metrics": "".join(_metrics_table(table(*each)) for each in sections(record.metrics).items()),
-        "Data": data_section(record.data),
-        "Parameters": _parameters(record),
+        "Figures": [(glossary.entry(name), estimate) for name, estimate in headlines(record.metrics).items()],
+        "Pictures": [_picture(record, name) for name in _ordered(record.pictures, ORDER) if name != SUSPECTS],
+        "Suspected copies": [_picture(record, name) for name in record.pictures if name == SUSPECTS],
+        "Curves": [_curves(record, term) for term in _ordered(record.curves, list(CURVES))],
+        "Latents": [_chart(UNITS, bar_chart(record.units, UNITS, "latent"))] if record.units else [],
+        "All metrics": [_metrics(found) for each in sections(record.metrics).items() if (found := table(*each)).rows],
+        "Data": _data(record.data),
+        "Parameters": {name: flat(section) for name, section in record.parameters.items()},
     }
-    return page.page("Report of a variational autoencoder", content, lead(record))
-
-
-def lead(record: Record) -> str:
-    """What the model is, in a sentence."""
-    counts, latents = record.data.counts, record.parameters["model"]["latent_dim"]
-    return (
-        f"A model of {pixels(record.size, record.size)} images with {latents} latents, "
-        f"trained on {counts['training']:,} images and measured on {counts['held_out']:,} that it did not see."
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
+    environment.filters |= {"number": number, "interval": interval}
+    page = environment.get_template("page.html.jinja")
+    return page.render(title="Report of a variational autoencoder", lead=record.lead, sections=content)
 
 
-def _headlines(record: Record) -> str:
-    cards = "".join(_card(name, figure) for name, figure in headlines(record.metrics).items())
-    return f'<p>Below a figure, its 95% interval. All metrics follow further down.</p><div class="cards">{cards}</div>'
+def _ordered(names: Iterable[str], order: list[str]) -> list[str]:
+    """Those of `order` first, then all others by name."""
+    return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
-def _card(name: str, figure: Estimate) -> str:
-    entry = glossary.entry(name)
-    span = interval(figure)
-    below = f'<span class="interval">{span}</span>' if span else ""
-    return (
-        f'<div class="card"><span class="name">{escape(entry.title)}</span><span class="value">{number(figure.value)}'
-        f'</span>{below}<p class="meaning">{escape(explained(entry))}</p></div>'
-    )
+def _picture(record: Record, name: str) -> dict[str, Any]:
+    """A picture as a data URI, in WebP without loss."""
+    pixels = cv2.imdecode(np.frombuffer(record.pictures[name], np.uint8), cv2.IMREAD_COLOR)
+    webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()  # above 100 is lossless
+    height, width = pixels.shape[:2]
+    return {
+        "uri": f"data:image/webp;base64,{base64.b64encode(webp).decode()}",
+        "width": width,
+        "height": height,
+        "title": glossary.words(name),
+        "caption": glossary.PICTURES.get(name, glossary.words(name)),
+    }
 
 
-def explained(entry: glossary.Entry) -> str:
-    """What a metric tells, and which way is better."""
-    better = f" {entry.better[:1].upper()}{entry.better[1:]}." if entry.better else ""
-    return (entry.meaning + better).strip()
+def _curves(record: Record, term: str) -> dict[str, Any]:
+    series = {KINDS.get(kind, kind): points for kind, points in sorted(record.curves[term].items(), reverse=True)}
+    title = CURVES.get(term, glossary.words(term))
+    return _chart(title, line_chart(series, f"{title}, by epoch", "epoch"), [name for name in series if name])
 
 
-def _pictures(record: Record, suspects: bool) -> str:
-    names = sorted(record.pictures, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    return "".join(
-        page.picture(record.pictures[name], glossary.words(name), glossary.PICTURES.get(name, glossary.words(name)))
-        for name in names
-        if (name == SUSPECTS) == suspects
-    )
+def _chart(caption: str, svg: str, lines: Sequence[str] = ()) -> dict[str, Any]:
+    return {"caption": caption, "svg": Markup(svg), "lines": lines}
 
 
-def _curves(record: Record) -> str:
-    drawn = []
-    for term in sorted(record.curves, key=lambda term: (list(CURVES).index(term) if term in CURVES else 99, term)):
-        series = {KINDS.get(kind, kind): points for kind, points in sorted(record.curves[term].items(), reverse=True)}
-        title = CURVES.get(term, glossary.words(term))
-        drawn.append(page.chart(line_chart(series, f"{title}, by epoch", "epoch"), title, [n for n in series if n]))
-    return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
+def _metrics(found: Table) -> dict[str, Any]:
+    columns = [column for column in found.columns if column]
+    return {
+        "title": found.title,
+        "caption": _caption(found),
+        "columns": columns or ["value"],
+        "rows": [_row(name, row, columns) for name, row in found.rows.items()],
+    }
 
 
-def _units(units: list[float]) -> str:
-    if not units:
-        return ""
-    title = "KL divergence of each latent from the prior, the largest first, nats an image"
-    return f'<div class="charts">{page.chart(bar_chart(units, title, "latent"), title)}</div>'
-
-
-def _metrics_table(figures: Table) -> str:
-    if not figures.rows:
-        return ""
-    columns = [column for column in figures.columns if column] or [""]
-    head = "".join(f'<th scope="col" role="columnheader">{escape(column or "value")}</th>' for column in columns)
-    rows = "".join(_metric_row(name, row, columns) for name, row in figures.rows.items())
-    sizes = sorted({figure.n for row in figures.rows.values() for figure in row.values() if figure.n})
-    return (
-        f'<h3>{escape(figures.title)}</h3><table class="figures" role="table">'
-        f'<caption>{escape(_caption(figures, sizes))}</caption><thead role="rowgroup"><tr role="row">'
-        f'<th scope="col" role="columnheader">metric</th>{head}</tr></thead><tbody role="rowgroup">{rows}</tbody>'
-        "</table>"
-    )
-
-
-def _caption(figures: Table, sizes: list[int]) -> str:
-    of = f"From {' to '.join(f'{n:,}' for n in sorted({sizes[0], sizes[-1]}))} images. " if sizes else ""
-    notes = ", ".join(f"{glossary.words(name).lower()} {number(value)}" for name, value in figures.notes.items())
+def _caption(found: Table) -> str:
+    sizes = {estimate.n for row in found.rows.values() for estimate in row.values() if estimate.n}
+    of = f"From {' to '.join(f'{n:,}' for n in sorted({min(sizes), max(sizes)}))} images. " if sizes else ""
+    notes = ", ".join(f"{glossary.words(name).lower()} {number(value)}" for name, value in found.notes.items())
     return f"{of}Below each figure its 95% interval. {notes[:1].upper()}{notes[1:]}".strip()
 
 
-def _metric_row(name: str, row: dict[str, Estimate], columns: list[str]) -> str:
+def _row(name: str, row: dict[str, Estimate], columns: list[str]) -> dict[str, Any]:
     parts = name.split("/")
     metric = parts.pop(next((place for place, part in enumerate(parts) if part in glossary.METRICS), 0))
     entry = glossary.entry(metric)
-    title = ", ".join([entry.title, *(glossary.SUBJECTS.get(part, part.replace("_", " ")) for part in parts)])
-    if set(row) == {""}:  # a figure of no one column
-        cells = _cell("", row[""], len(columns))
-    else:
-        cells = "".join(_cell(column, row[column]) if column in row else '<td role="cell"></td>' for column in columns)
-    return (
-        f'<tr role="row"><th scope="row" role="rowheader">{escape(title)}<span class="meaning">'
-        f"{escape(explained(entry))}</span></th>{cells}</tr>"
-    )
+    of_no_column = set(row) == {""}
+    return {
+        "title": ", ".join([entry.title, *(glossary.SUBJECTS.get(part, part.replace("_", " ")) for part in parts)]),
+        "meaning": entry.explained,
+        "cells": {"value": row[""]} if of_no_column else {column: row.get(column) for column in columns},
+        "width": len(columns) if of_no_column else 1,
+    }
 
 
-def _cell(column: str, figure: Estimate, width: int = 1) -> str:
-    span = interval(figure)
-    below = f'<span class="interval">{span}</span>' if span else ""
-    wide = f' colspan="{width}"' if width > 1 else ""
-    return f'<td role="cell" data-label="{escape(column or "value")}"{wide}><b>{number(figure.value)}</b>{below}</td>'
-
-
-def data_section(data: Data) -> str:
-    """The images of the run: how many, how large, which were rejected."""
-    facts: dict[str, object] = {glossary.COUNTS.get(name, name): f"{count:,}" for name, count in data.counts.items()}
+def _data(data: Data) -> dict[str, Any]:
+    facts = {glossary.COUNTS.get(name, name): f"{count:,}" for name, count in data.counts.items()}
     if data.sizes:
         smallest, middle, largest = (pixels(*size) for size in data.sizes)
         facts |= {"Smallest, as they came": smallest, "Median": middle, "Largest": largest}
     facts["Rejected"] = f"{len(data.rejected):,}"
-    listed = list(data.rejected.items())[:REJECTED_SHOWN]
-    more = len(data.rejected) - len(listed)
-    caption = f"Images that could not be used{f', and {more:,} more' if more else ''}"
-    rejected = page.plain_table(["image", "reason"], listed, caption) if listed else ""
-    return f'<div class="card">{page.definitions(facts)}</div>{rejected}'
-
-
-def _parameters(record: Record) -> str:
-    cards = [
-        f'<div class="card"><h3><code>{escape(name)}</code></h3>{page.definitions(flat(section))}</div>'
-        for name, section in record.parameters.items()
-    ]
-    return f'<div class="parameters">{"".join(cards)}</div>'
-
-
-def flat(section: dict[str, object], prefix: str = "") -> dict[str, object]:
-    """Names and values of a section, those of sections inside it with a dot."""
-    found: dict[str, object] = {}
-    for name, value in section.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": _shown(value)}
-    return found
-
-
-def _shown(value: object) -> object:
-    """A parameter as params.yaml has it, where a colour is #rrggbb."""
-    return f"#{bytes(value).hex()}" if isinstance(value, list) and len(value) == 3 else value
+    rejected = list(data.rejected.items())
+    return {"facts": facts, "rejected": dict(rejected[:REJECTED_SHOWN]), "more": len(rejected[REJECTED_SHOWN:])}

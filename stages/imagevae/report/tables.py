@@ -104,3 +104,16 @@ def interval(estimate: Estimate) -> str:
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return ""
     return f"{number(estimate.low)} to {number(estimate.high)}"
+
+
+def flat(section: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Names and values of a section of parameters; those of sections inside it have a dot in their name."""
+    found: dict[str, object] = {}
+    for name, value in section.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": _shown(value)}
+    return found
+
+
+def _shown(value: object) -> object:
+    """A parameter as params.yaml has it, where a colour is #rrggbb."""
+    return f"#{bytes(value).hex()}" if isinstance(value, list) and len(value) == 3 else value
