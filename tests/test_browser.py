@@ -1,4 +1,4 @@
-"""The report of a run in a browser, headless Chromium: on a phone and a desk, by day and by night, and offline."""
+"""The report of a run in headless Chromium, offline: on a phone, a tablet and a desk, by day and by night."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ DRIVER = shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (BROWSER and DRIVER), reason="wanted are Chromium and its driver, Debian's chromium and chromium-driver"
+        not (BROWSER and DRIVER), reason="needs Chromium and its driver: Debian's chromium and chromium-driver"
     ),
 ]
 
@@ -52,12 +52,12 @@ def show(page: webdriver.Chrome, width: int, scheme: str) -> None:
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
-def test_every_picture_is_there_and_nothing_is_asked_for_or_complained_about(page: webdriver.Chrome):
+def test_every_picture_is_shown_without_requests_or_complaints(page: webdriver.Chrome):
     widths = page.execute_script("return [...document.images].map(image => image.complete && image.naturalWidth)")
     assert len(widths) >= 4
     assert all(widths)
-    asked = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert [name for name in asked if not name.startswith("data:")] == []
+    requested = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in requested if not name.startswith("data:")] == []
     assert page.get_log("browser") == []
     curves = page.execute_script("return [...document.querySelectorAll('svg.chart')].map(c => c.clientHeight)")
     assert len(curves) >= 4

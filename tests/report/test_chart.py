@@ -49,6 +49,17 @@ def test_a_line_chart_is_svg_with_a_line_for_each_series_that_has_points(series:
     assert "nan" not in svg.replace(tree.attrib["aria-label"], "")
 
 
+def test_the_start_of_a_line_is_clipped_where_it_lies_far_out():
+    svg = line_chart({"": [(0.0, 1e6), *((float(epoch), 1.0 + epoch / 20) for epoch in range(1, 20))]}, "KL", "epoch")
+    [inner] = ElementTree.fromstring(svg).findall("svg")
+    [line] = inner
+    assert inner.attrib["viewBox"].split() == [inner.attrib[side] for side in ("x", "y", "width", "height")]
+    first, *others = (float(point.split(",")[1]) for point in line.attrib["points"].split())
+    top, height = float(inner.attrib["y"]), float(inner.attrib["height"])
+    assert first < top
+    assert all(top <= y <= top + height for y in others)
+
+
 def test_bars_reach_from_zero_to_their_values():
     tree = ElementTree.fromstring(bar_chart([4.0, 2.0, 0.0], "KL", "latent"))
     bars = [bar for bar in tree.iter() if bar.get("class") == "bar"]

@@ -19,7 +19,7 @@ def test_a_metric_is_a_row_and_what_was_measured_is_a_column_whichever_is_the_ou
     assert reconstruction.notes == {"draws": 4}
     assert features.columns == ["samples", "training images (floor)"]
     assert features.rows["kid"]["samples"] == Estimate(0.1, 0.05, math.nan, 200)
-    assert features.title == "Samples against unseen images, by random features"
+    assert features.title == "Samples against unseen images, in random features"
 
 
 def test_of_two_things_on_the_way_to_an_estimate_the_second_tells_rows_apart():

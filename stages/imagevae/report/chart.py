@@ -1,4 +1,4 @@
-"""Charts as SVG, coloured by the style of the page that they stand on."""
+"""Charts as SVG, coloured by the style sheet of their page."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,19 @@ Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 34  # margins for the labels
 TICKS = 5
-_INNER = f"{LEFT} {TOP} {WIDTH - LEFT - RIGHT} {HEIGHT - TOP - BOTTOM}"
-INSIDE = '<svg x="{}" y="{}" width="{}" height="{}" viewBox="{}">'.format(*_INNER.split(), _INNER)  # cuts off the rest
+INSIDE = '<svg x="{0}" y="{1}" width="{2}" height="{3}" viewBox="{0} {1} {2} {3}">'.format(  # clips what is in it
+    LEFT, TOP, WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+)
 
 
 def line_chart(series: Mapping[str, Points], title: str, x_label: str) -> str:
-    """Lines over a common axis, in the order of their names; points that are no finite number are left out.
+    """Lines over a common axis, in the order given; points that are not finite are left out.
 
-    The vertical axis shows all but the start: where the first tenth of a line lies far out, it is cut off.
+    The vertical axis fits all but the first tenth of each line, which is clipped where it lies outside.
 
     Args:
         series: for each line its points, (x, y).
-        title: what a reader who does not see the chart is told.
+        title: what the chart shows, for readers who can't see it.
     """
     lines = {name: [(x, y) for x, y in points if math.isfinite(y)] for name, points in series.items()}
     everything = [point for points in lines.values() for point in points]
@@ -32,9 +33,7 @@ def line_chart(series: Mapping[str, Points], title: str, x_label: str) -> str:
     place = _Scale(x_ticks, y_ticks)
     drawn = [_line(points, place, number) for number, points in enumerate(lines.values()) if points]
     ends = "; ".join(f"{name or 'it'} ends at {_number(points[-1][1])}" for name, points in lines.items() if points)
-    return _svg(
-        f"{title}: {ends}", [*_grid(place, x_ticks, y_ticks, x_label), '<g clip-path="url(#plot)">', *drawn, "</g>"]
-    )
+    return _svg(f"{title}: {ends}", [*_grid(place, x_ticks, y_ticks, x_label), INSIDE, *drawn, "</svg>"])
 
 
 def bar_chart(values: Sequence[float], title: str, x_label: str) -> str:
@@ -54,7 +53,8 @@ def ticks(low: float, high: float) -> list[float]:
     """Round numbers, about five, from at most `low` to at least `high`."""
     largest = max(abs(low), abs(high))
     if high - low <= 1e-9 * max(largest, 1):
-        low, high = low - 0.01 * max(largest, 1e-6), high + 0.01 * max(largest, 1e-6)
+        margin = 0.01 * largest if largest > 1e-8 else 1.0
+        low, high = low - margin, high + margin
     rough = (high - low) / TICKS
     magnitude = 10 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * 0.999)

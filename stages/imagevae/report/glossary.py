@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A metric: its title, what it tells, and which way is better."""
+    """A metric: its title, what it measures, and which way is better."""
 
     title: str
     meaning: str
@@ -12,7 +12,7 @@ class Entry(NamedTuple):
 
     @property
     def explained(self) -> str:
-        """What it tells, and which way is better."""
+        """What it measures, and which way is better."""
         better = f"{self.better[:1].upper()}{self.better[1:]}." if self.better else ""
         return f"{self.meaning} {better}".strip()
 
@@ -22,81 +22,108 @@ LOWER, HIGHER = "lower is better", "higher is better"
 METRICS = {
     "bits_per_dimension": Entry(
         "Bits per dimension",
-        "How many bits the model needs for each colour value of an unseen image, at most: a bound from the ELBO. An "
-        "8-bit image stored as it is takes 8. Comparable only between models of one resolution.",
+        "Upper bound, from the ELBO, on the bits that the model needs for each colour value of an unseen image. Stored "
+        "as it is, an 8-bit image takes 8. Comparable only between models of the same resolution.",
         LOWER,
     ),
     "bits_per_dimension_sampler": Entry(
         "Bits per dimension, as sampled",
-        "The same with the distribution that samples are drawn from as prior, in place of the standard normal one, "
-        "and without the guidance of samples.",
+        "The same, with the distribution that samples are drawn from as the prior instead of the standard normal one. "
+        "Without the guidance of samples.",
         LOWER,
     ),
     "elbo_bits_per_dimension": Entry(
-        "ELBO in bits per dimension", "The same as the ELBO, for each colour value.", LOWER
+        "ELBO in bits per dimension", "The negative ELBO for each colour value, in bits.", LOWER
     ),
     "iwae_bits_per_dimension": Entry(
-        "IWAE bound in bits per dimension", "The same as the IWAE bound, for each colour value.", LOWER
+        "IWAE bound in bits per dimension", "The negative IWAE bound for each colour value, in bits.", LOWER
     ),
     "overfitting_bits_per_dimension": Entry(
         "Overfitting",
-        "How many bits per dimension worse unseen images fare than training images. Around 0 there is none.",
+        "How many more bits per dimension unseen images need than training images. Around 0 there is none.",
         "closer to 0 is better",
     ),
     "elbo": Entry(
         "ELBO",
-        "Lower bound on the log-probability of an image under the model, in nats (Kingma & Welling 2014).",
+        "Lower bound on the log-likelihood of an image under the model, in nats (Kingma & Welling 2014).",
         HIGHER,
     ),
     "iwae": Entry(
-        "IWAE bound", "A tighter bound on the same log-probability, from several draws (Burda et al. 2016).", HIGHER
+        "IWAE bound", "A tighter bound on the same log-likelihood, from several draws (Burda et al. 2016).", HIGHER
     ),
-    "kl": Entry("KL divergence", "How much the latents of an image tell about it, in nats."),
-    "psnr": Entry("PSNR", "Error of reconstructions on a logarithmic scale, in dB. Unseen images, 8 bits.", HIGHER),
-    "mse": Entry("Mean squared error", "Of reconstructions; colour values from 0 to 1.", LOWER),
+    "kl": Entry("KL divergence", "Of an image's posterior from the prior, in nats: how much the latents say about it."),
+    "psnr": Entry(
+        "PSNR",
+        "Peak signal-to-noise ratio of reconstructions of unseen 8-bit images, in dB.",
+        HIGHER,
+    ),
+    "mse": Entry("Mean squared error", "Of reconstructions of unseen images, with colour values from 0 to 1.", LOWER),
     "ssim": Entry(
         "SSIM", "Structural similarity of reconstructions to their images, at most 1 (Wang et al. 2004).", HIGHER
     ),
     "fd": Entry(
         "Fréchet distance",
-        "How far samples are from unseen images as a whole, in a network's features. Its size depends on the number of "
-        "images, so it says something only beside the floor.",
+        "How far the samples as a whole are from unseen images, in a network's features. It depends on the number of "
+        "images, so it means something only beside the floor.",
         LOWER,
     ),
     "kid": Entry(
         "Kernel distance",
-        "The same question by another statistic, unbiased: 0 on average for images of the same kind (Bińkowski 2018).",
+        "The same by an unbiased statistic: 0 on average for images of one distribution (Bińkowski et al. 2018).",
         LOWER,
     ),
-    "precision": Entry("Precision", "Share of samples that look like some unseen image: fidelity.", HIGHER),
-    "recall": Entry("Recall", "Share of unseen images that some sample looks like: diversity.", HIGHER),
-    "density": Entry("Density", "As precision, but robust to outliers; around 1 for images of the same kind.", HIGHER),
-    "coverage": Entry("Coverage", "As recall, but robust to outliers.", HIGHER),
+    "precision": Entry(
+        "Precision", "Fidelity: the share of samples that lie among unseen images (Kynkäänniemi et al. 2019).", HIGHER
+    ),
+    "recall": Entry(
+        "Recall", "Diversity: the share of unseen images that lie among samples (Kynkäänniemi et al. 2019).", HIGHER
+    ),
+    "density": Entry(
+        "Density",
+        "As precision, but robust to outliers; around 1 for images of one distribution (Naeem et al. 2020).",
+        HIGHER,
+    ),
+    "coverage": Entry("Coverage", "As recall, but robust to outliers (Naeem et al. 2020).", HIGHER),
     "memorised": Entry(
         "Close to a training image",
-        "Share of samples closer to a training image than 95% of the unseen images are. 0.05 is what chance gives.",
+        "Share of samples that are closer to a training image than 95% of unseen images are; 0.05 is expected by "
+        "chance.",
         "around 0.05 is best",
     ),
     "c_t": Entry(
         "Copying test C_T",
-        "Whether samples are closer to training images than unseen images are; below -3 is suspicious (Meehan 2020).",
+        "Whether samples are closer to training images than unseen images are; below -3 is suspicious (Meehan et al. "
+        "2020).",
         "around 0 is best",
     ),
-    "active_units": Entry("Active units", "Latents that vary with the image (Burda et al. 2016)."),
+    "active_units": Entry("Active units", "Number of latents that vary with the image (Burda et al. 2016)."),
     "fd_from_prior": Entry(
-        "Latents against the prior", "Fréchet distance from the latents of unseen images to the prior's.", LOWER
+        "Fréchet distance to the prior",
+        "From the latents of unseen images to draws from the prior. The floor is that between two sets of draws.",
+        LOWER,
     ),
     "mig": Entry(
-        "Mutual information gap", "Whether each known factor is told by one latent (Chen et al. 2018).", HIGHER
+        "Mutual information gap", "Whether a single latent captures each known factor (Chen et al. 2018).", HIGHER
     ),
-    "disentanglement": Entry("Disentanglement", "Whether each latent tells one known factor (Eastwood 2018).", HIGHER),
-    "completeness": Entry("Completeness", "Whether each known factor is told by one latent (Eastwood 2018).", HIGHER),
-    "informativeness": Entry("Informativeness", "How well the latents tell the known factors (Eastwood 2018).", HIGHER),
-    "reconstruction": Entry("Reconstruction term", "The part of the ELBO that rates reconstructions, in nats.", LOWER),
-    "images": Entry("Unseen images", "How many images were held out of training and measured."),
+    "disentanglement": Entry(
+        "Disentanglement", "Whether each latent captures a single known factor (Eastwood & Williams 2018).", HIGHER
+    ),
+    "completeness": Entry(
+        "Completeness", "Whether a single latent captures each known factor (Eastwood & Williams 2018).", HIGHER
+    ),
+    "informativeness": Entry(
+        "Informativeness", "How well the latents predict the known factors (Eastwood & Williams 2018).", HIGHER
+    ),
+    "reconstruction": Entry(
+        "Reconstruction term",
+        "Negative log-likelihood of an image given its latents, in nats. The ELBO is minus the sum of this and the KL "
+        "divergence.",
+        LOWER,
+    ),
+    "images": Entry("Unseen images", "Number of images that were held out of training, to evaluate the model."),
 }
 
-SUBJECTS = {  # whose figure it is
+SUBJECTS = {  # what an estimate is of
     "held_out": "unseen images",
     "training": "training images",
     "training_images": "training images (floor)",
@@ -109,30 +136,30 @@ SUBJECTS = {  # whose figure it is
     "control": "unseen images (control)",
     "reconstructions": "reconstructions",
     "random_encoder": "untrained encoder",
-    "aggregate_posterior": "latents of images",
+    "aggregate_posterior": "aggregate posterior",
     "floor": "floor",
     "ceiling": "ceiling",
 }
 
 COUNTS = {
-    "training": "Images trained on",
-    "held_out": "Images held out, unseen in training",
+    "training": "Training images",
+    "held_out": "Unseen images, held out of training",
     "sampled": "Samples drawn",
 }
 
 SECTIONS = {
     "likelihood": "Likelihood",
     "reconstruction": "Reconstructions",
-    "memorisation": "Copies of training images",
+    "memorisation": "Memorisation",
     "latents": "Latents",
 }
 
 PICTURES = {
-    "samples": "Left: images that the model was trained on. Right: samples that it drew.",
-    "reconstructions": "Left: images that training did not see. Right: what the model makes of them.",
-    "interpolations": "From one unseen image to another through the latent space. At the ends the images themselves.",
-    "suspects": "Left: the samples nearest to a training image. Right, at the same place: that training image.",
-    "traversal": "What a latent does: in each row one of the most active goes from -3 to 3, all others stay at 0.",
+    "samples": "Left: training images. Right: samples from the model.",
+    "reconstructions": "Left: unseen images. Right: their reconstructions.",
+    "interpolations": "Interpolations in the latent space. At the ends of each row, two unseen images.",
+    "suspects": "Left: the samples nearest to a training image. Right, in the same place: that training image.",
+    "traversal": "The most active latents: in each row one of them goes from -3 to 3, and all others stay at 0.",
     "manifold": "The plane of the two latents, decoded.",
     "grid": "The first samples.",
 }
@@ -152,7 +179,7 @@ def entry(name: str) -> Entry:
 def section(name: str) -> str:
     """The title of a section; `random_features` compares samples by the features `random`."""
     if name.endswith("_features"):
-        return f"Samples against unseen images, by {name.replace('_', ' ')}"
+        return f"Samples against unseen images, in {name.replace('_', ' ')}"
     return SECTIONS.get(name, words(name))
 
 

@@ -1,4 +1,4 @@
-"""The model card: what somebody who gets the model has to know (Mitchell et al. 2019), as Markdown."""
+"""The model card, in Markdown: what users of the model have to know (Mitchell et al. 2019)."""
 
 import yaml
 
@@ -21,16 +21,16 @@ In a clone of the repository that trained it, with its DVC remote:
 $ make setup && source .venv/bin/activate
 $ dvc pull data/model
 $ python stages/sample.py --model data/model/vae.keras --output samples --count 100
-$ python stages/sample.py --model data/model/vae.keras --output between --interpolate one.png another.png
-$ python stages/sample.py --model data/model/vae.keras --output latents --encode pictures
+$ python stages/explore.py interpolate --model data/model/vae.keras --output between one.png another.png
+$ python stages/explore.py encode --model data/model/vae.keras --images pictures --output latents
 ```
 
-Images may be of any kind and size; they are brought into the model's form as in training, if `--fit` and `--background`
-are those below. `python stages/sample.py --help` tells the rest."""
+Images may be of any kind and size; they are resized as in training if `--fit` and `--background` have the values below.
+`--help` explains each command."""
 
 
 def model_card(record: Record) -> str:
-    """The card: the same record gives the same bytes."""
+    """The model card as Markdown: the same record gives the same bytes."""
     parts = [
         f"---\n{yaml.safe_dump(FRONT_MATTER, sort_keys=False)}---",
         "# Variational autoencoder",
@@ -40,7 +40,7 @@ def model_card(record: Record) -> str:
         "## Data",
         _data(record),
         "## Metrics",
-        "With 95% intervals. What the rows mean is said below the tables.",
+        "With 95% intervals. The metrics are explained below the tables.",
         _headlines(record),
         *(_table(table(*each)) for each in sections(record.metrics).items()),
         _meanings(record),
@@ -53,17 +53,17 @@ def model_card(record: Record) -> str:
 
 
 def limits(record: Record) -> list[str]:
-    """What the model can't do, as far as the record tells."""
+    """What the model can't do, as far as the record shows."""
     size, counts = record.size, record.data.counts
     return [
-        f"It knows images like the {counts['training']:,} that it was trained on and no others; of anything else it "
-        "makes the nearest of its own kind. What is rare or missing among them is rare or missing in its samples.",
-        f"It sees and makes {pixels(size, size)} pixels. Finer detail is lost before it starts.",
-        "Like all models that take pixels to be independent given the latents, it blurs what it is not sure of, or "
-        "makes up the grain of it, the more so the larger the texture weight.",
-        "Its likelihood can be compared with that of other models of 8-bit images of the same size only, and its "
-        "distances only with those from as many images in the same features.",
-        f"The figures come from {counts['held_out']:,} images of the same source; other images may fare worse.",
+        f"It knows images like the {counts['training']:,} that it was trained on, and no others: it reconstructs "
+        "anything else as if it were one of them. What is rare or missing among them is so among its samples.",
+        f"It works at {pixels(size, size)} pixels. Finer detail is lost from the start.",
+        "Like all models in which pixels are independent given the latents, it blurs what it is uncertain about, or "
+        "makes up its texture, the more so the larger the texture weight.",
+        "Its likelihood can be compared only with that of other models of 8-bit images of the same size, and its "
+        "distances only with those between as many images in the same features.",
+        f"The metrics come from {counts['held_out']:,} images of the same source; it may do worse on others.",
         "Samples can come close to training images: look at the suspected copies before you publish a model of private "
         "images.",
     ]
@@ -79,32 +79,32 @@ def _data(record: Record) -> str:
     lines = [f"{glossary.COUNTS.get(name, name)}: {count:,}" for name, count in data.counts.items()]
     if data.sizes:
         smallest, middle, largest = (pixels(*size) for size in data.sizes)
-        lines.append(f"Sizes as they came: {smallest} to {largest}, median {middle}")
+        lines.append(f"Original sizes: {smallest} to {largest}, median {middle}")
     lines.append(f"Rejected: {len(data.rejected):,}")
     return "\n".join(f"- {line}" for line in lines)
 
 
 def _headlines(record: Record) -> str:
-    rows = [[_code(name), *_cells(figure)] for name, figure in headlines(record.metrics).items()]
+    rows = [[_code(name), *_cells(estimate)] for name, estimate in headlines(record.metrics).items()]
     return _markdown(["metric", "value", "95% interval"], rows)
 
 
-def _cells(figure: Estimate) -> list[str]:
-    return [number(figure.value), interval(figure)]
+def _cells(estimate: Estimate) -> list[str]:
+    return [number(estimate.value), interval(estimate)]
 
 
-def _table(figures: Table) -> str:
-    if not figures.rows:
+def _table(found: Table) -> str:
+    if not found.rows:
         return ""
-    rows = [[_code(name), *(_in_one(row.get(c)) for c in figures.columns)] for name, row in figures.rows.items()]
-    return f"### {figures.title}\n\n" + _markdown(["metric", *(c or "value" for c in figures.columns)], rows)
+    rows = [[_code(name), *(_in_one(row.get(column)) for column in found.columns)] for name, row in found.rows.items()]
+    return f"### {found.title}\n\n" + _markdown(["metric", *(column or "value" for column in found.columns)], rows)
 
 
-def _in_one(figure: Estimate | None) -> str:
-    if not figure:
+def _in_one(estimate: Estimate | None) -> str:
+    if not estimate:
         return ""
-    span = interval(figure)
-    return f"{number(figure.value)} ({span})" if span else number(figure.value)
+    span = interval(estimate)
+    return f"{number(estimate.value)} ({span})" if span else number(estimate.value)
 
 
 def _meanings(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""What there is to tell about a run, gathered from what its stages wrote."""
+"""All that is known about a run, gathered from the outputs of its stages."""
 
 import csv
 import json
@@ -20,9 +20,9 @@ class Data:
     """The images of a run.
 
     Attributes:
-        counts: how many there are, by what they are.
-        sizes: smallest, median and largest width and height of the images as they came, in pixels; or None.
-        rejected: names of images that could not be used, each with the reason.
+        counts: number of images by role, such as `training` and `held_out`.
+        sizes: smallest, median and largest width and height of the originals, in pixels; or None if unknown.
+        rejected: names of images that could not be used, each with its reason.
     """
 
     counts: dict[str, int]
@@ -32,7 +32,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Record:
-    """All that the report and the model card tell.
+    """All that the report and the model card show.
 
     Attributes:
         size: width and height of the images, in pixels.
@@ -58,7 +58,7 @@ class Record:
         counts, latents = self.data.counts, self.parameters["model"]["latent_dim"]
         return (
             f"A model of {pixels(self.size, self.size)} images with {latents} latents, "
-            f"trained on {counts['training']:,} images and measured on {counts['held_out']:,} that it did not see."
+            f"trained on {counts['training']:,} images and evaluated on {counts['held_out']:,} unseen ones."
         )
 
 
@@ -73,17 +73,17 @@ def read_record(
     curves: Path | None,
     folders: Sequence[Path],
 ) -> Record:
-    """Gather what there is to tell.
+    """Gather all that is known about a run.
 
     Args:
-        settings: of the model, how it was trained among them.
+        settings: of the model and, in `training`, of its training.
         evaluation: parameters of the evaluation.
-        counts: of the images, by what they are.
+        counts: number of images by role.
         metrics: JSON file of the metrics.
-        images, samples: folders; where they are shards, their manifests tell how they were made.
-        originals: manifest of the images as they came, or None.
+        images, samples: folders; if they hold shards, their manifests say how these were made.
+        originals: manifest of the original images, or None.
         curves: folder of DVCLive's curves, or None.
-        folders: of PNG files, and of kl_per_unit.tsv; of two with one name the later counts.
+        folders: of PNG files, and of kl_per_unit.tsv; of two of the same name, the later one is shown.
 
     Raises:
         BadInput: a damaged manifest, or no curves in their folder.
@@ -150,9 +150,9 @@ def read_curves(folder: Path) -> Curves:
             try:
                 points = [(float(step), float(value)) for step, value in rows]
             except ValueError:
-                raise BadInput(f"{file}: not a table of step and value, as stages/train.py writes") from None
+                raise BadInput(f"{file}: not a table of step and value such as stages/train.py writes") from None
         kind = "" if file.parent == folder else file.parent.name
         curves.setdefault(file.stem, {})[kind] = points
     if not curves:
-        raise BadInput(f"{folder}: no curves in it; wanted is the folder plots/metrics that stages/train.py wrote")
+        raise BadInput(f"{folder}: no curves in it; expected the folder plots/metrics that stages/train.py writes")
     return curves

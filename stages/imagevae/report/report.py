@@ -1,4 +1,4 @@
-"""The report of a run: one page that a person sends to a colleague."""
+"""The report of a run: one page to send to a colleague."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -20,20 +20,20 @@ ORDER = ["samples", "reconstructions", "interpolations", "traversal", "manifold"
 SUSPECTS = "suspects"
 KINDS = {"train": "training images", "held_out": "unseen images"}
 CURVES = {  # titles of the curves
-    "loss": "Loss, nats an image",
-    "reconstruction": "Reconstruction term, nats an image",
-    "kl": "KL divergence from the prior, nats an image",
-    "texture": "Error of local textures, nats an image",
-    "decoder_scale": "Scale of the decoder (mean absolute error), in levels of 255",
+    "loss": "Loss, nats per image",
+    "reconstruction": "Reconstruction term, nats per image",
+    "kl": "KL divergence from the prior, nats per image",
+    "texture": "Error of local textures, nats per image",
+    "decoder_scale": "Scale of the decoder (mean absolute error), in levels of 0 to 255",
 }
-UNITS = "KL divergence of each latent from the prior, the largest first, nats an image"
+UNITS = "KL divergence of each latent from the prior, the largest first, nats per image"
 REJECTED_SHOWN = 50
 
 
 def report(record: Record) -> str:
-    """A page of HTML: the same record gives the same bytes."""
+    """The report as a page of HTML: the same record gives the same bytes."""
     content = {
-        "Figures": [(glossary.entry(name), estimate) for name, estimate in headlines(record.metrics).items()],
+        "Key metrics": [(glossary.entry(name), estimate) for name, estimate in headlines(record.metrics).items()],
         "Pictures": [_picture(record, name) for name in _ordered(record.pictures, ORDER) if name != SUSPECTS],
         "Suspected copies": [_picture(record, name) for name in record.pictures if name == SUSPECTS],
         "Curves": [_curves(record, term) for term in _ordered(record.curves, list(CURVES))],
@@ -55,7 +55,7 @@ def report(record: Record) -> str:
 
 
 def _ordered(names: Iterable[str], order: list[str]) -> list[str]:
-    """Those of `order` first, then all others by name."""
+    """Those in `order` first, then all others by name."""
     return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
@@ -97,7 +97,7 @@ def _caption(found: Table) -> str:
     sizes = {estimate.n for row in found.rows.values() for estimate in row.values() if estimate.n}
     of = f"From {' to '.join(f'{n:,}' for n in sorted({min(sizes), max(sizes)}))} images. " if sizes else ""
     notes = ", ".join(f"{glossary.words(name).lower()} {number(value)}" for name, value in found.notes.items())
-    return f"{of}Below each figure its 95% interval. {notes[:1].upper()}{notes[1:]}".strip()
+    return f"{of}Below each estimate, its 95% interval. {notes[:1].upper()}{notes[1:]}".strip()
 
 
 def _row(name: str, row: dict[str, Estimate], columns: list[str]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _data(data: Data) -> dict[str, Any]:
     facts = {glossary.COUNTS.get(name, name): f"{count:,}" for name, count in data.counts.items()}
     if data.sizes:
         smallest, middle, largest = (pixels(*size) for size in data.sizes)
-        facts |= {"Smallest, as they came": smallest, "Median": middle, "Largest": largest}
+        facts |= {"Smallest original": smallest, "Median original": middle, "Largest original": largest}
     facts["Rejected"] = f"{len(data.rejected):,}"
     rejected = list(data.rejected.items())
     return {"facts": facts, "rejected": dict(rejected[:REJECTED_SHOWN]), "more": len(rejected[REJECTED_SHOWN:])}

@@ -49,7 +49,7 @@ def sections(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _read(entry: Any) -> Any:
-    """What JSON has for nested estimates, where null stands for a number that is not known."""
+    """JSON with its estimates, in which null stands for an unknown number, as Estimate."""
     if not isinstance(entry, Mapping):
         return entry
     if "value" in entry:
@@ -60,8 +60,8 @@ def _read(entry: Any) -> Any:
 def table(name: str, section: Mapping[str, Any]) -> Table:
     """The estimates of a section in rows and columns.
 
-    The first of `glossary.SUBJECTS` on the way to an estimate is its column; the rest of the way, with slashes, its
-    row.
+    Of the path to an estimate, the first name in `glossary.SUBJECTS` is its column; the others, joined by slashes, are
+    its row.
     """
     result = Table(glossary.section(name))
     for path, estimate in _estimates(section, ()):
@@ -84,7 +84,7 @@ def _estimates(section: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tu
 
 
 def number(value: float) -> str:
-    """A number to be read: four digits that count, thousands apart."""
+    """A number for readers: four significant digits, thousands separated."""
     if not math.isfinite(value):
         return "unknown"
     if value and not 1e-4 <= abs(value) < 1e7:
@@ -95,7 +95,7 @@ def number(value: float) -> str:
 
 
 def pixels(width: int, height: int) -> str:
-    """Width and height as they are said."""
+    """Width and height with the sign between them."""
     return f"{width}\N{MULTIPLICATION SIGN}{height}"
 
 
