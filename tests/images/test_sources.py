@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,10 @@ import pytest
 
 from conftest import write_images
 from imagevae.cli.errors import BadInput
+from imagevae.cli.output import MARK
+from imagevae.images.left_aside import LINK_AGAIN, LINK_OUT, report
 from imagevae.images.listing import MAX_BYTES
-from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row
-from imagevae.images.sources import list_source
+from imagevae.images.sources import list_source, state
 
 
 @pytest.fixture
@@ -85,17 +87,73 @@ def test_members_whose_names_lead_out_of_the_archive_are_rejected(name: str, kin
     assert list(listing.rejected) == [name]
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(pictures: Path, tmp_path: Path):
-    outside = tmp_path / "outside.png"
-    outside.write_bytes(b"outside")
-    (pictures / "link.png").symlink_to(outside)
-    (pictures / "loop").symlink_to(pictures)
-    (pictures / "broken.png").symlink_to(tmp_path / "nowhere")
-    os.mkfifo(pictures / "pipe.png")
+def test_links_to_files_are_followed(pictures: Path, tmp_path: Path):
+    (tmp_path / "outside.png").write_bytes(b"outside")
+    (pictures / "link.png").symlink_to(tmp_path / "outside.png")
+    assert contents(pictures)["link.png"] == b"outside"
+
+
+def test_links_to_folders_are_followed_once_and_not_out_of_the_source(pictures: Path, tmp_path: Path):
+    """Where a folder is read anyway, a link adds nothing; in hidden folders lies what only a link makes visible."""
+    before = contents(pictures)
+    write_images(tmp_path / "outside", 1)
+    write_images(pictures / ".pool" / "cats", 2, seed=2)
+    links = {"a": "sub ü", "loop": ".", "cats": ".pool/cats", "more cats": ".pool/cats", "sub ü/up": "..", ".b": "."}
+    for name, target in links.items():
+        (pictures / name).symlink_to(target)
+    (pictures / ".pool" / "cats" / "loop").symlink_to("../cats")
+    (pictures / "out").symlink_to(tmp_path / "outside")
     listing = list_source(pictures)
-    assert {item.name: item.read() for item in listing.items}["link.png"] == b"outside"
-    assert not any(item.name.startswith("loop") for item in listing.items)
-    assert set(listing.rejected) == {"broken.png", "pipe.png"}
+    cats = {f"cats/{file.name}": file.read_bytes() for file in (pictures / ".pool" / "cats").glob("*.png")}
+    assert {item.name: item.read() for item in listing.items} == before | cats
+    assert listing.aside[LINK_OUT] == 1
+    assert listing.aside[LINK_AGAIN] == 5  # a, loop, more cats, sub ü/up, cats/loop
+    assert [line for line in report(listing.aside, pictures) if "DVC" in line]
+
+
+def test_changes_are_seen_wherever_images_are_read(pictures: Path, tmp_path: Path):
+    write_images(pictures / ".pool", 1)
+    (pictures / "pool").symlink_to(".pool")
+    (tmp_path / "outside.png").write_bytes(b"outside")
+    (pictures / "link.png").symlink_to(tmp_path / "outside.png")
+    states = {state(pictures)}
+    (pictures / ".pool" / "0000.png").write_bytes(b"changed")
+    states.add(state(pictures))
+    (tmp_path / "outside.png").write_bytes(b"changed as well")
+    states.add(state(pictures))
+    (pictures / "pool").unlink()
+    states.add(state(pictures))
+    assert len(states) == 4
+
+
+def test_what_is_no_file_is_named_and_never_opened(pictures: Path, tmp_path: Path):
+    os.mkfifo(pictures / "pipe.png")
+    os.mkfifo(pictures / "pipe.zip")
+    (pictures / "link.png").symlink_to("pipe.png")
+    (pictures / "zero.png").symlink_to("/dev/zero")
+    (pictures / "broken.png").symlink_to(tmp_path / "nowhere")
+    (pictures / "loop.png").symlink_to("loop.png")
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(pictures / "s.png"))
+        rejected = list_source(pictures).rejected
+        with pytest.raises(BadInput, match="a socket"):
+            list_source(pictures / "s.png")
+    assert rejected == {
+        **dict.fromkeys(("pipe.png", "pipe.zip", "link.png"), "a FIFO, not a file"),
+        **{"zero.png": "a device, not a file", "s.png": "a socket, not a file"},
+        **{"broken.png": "a broken link", "loop.png": "a broken link"},
+    }
+    for name, what in (("pipe.png", "a FIFO"), ("zero.png", "a device"), ("pipe.zip", "a FIFO")):
+        with pytest.raises(BadInput, match=what):
+            list_source(pictures / name)
+
+
+def test_a_file_that_becomes_a_fifo_is_not_waited_for(pictures: Path):
+    item = list_source(pictures).items[0]
+    (pictures / item.name).unlink()
+    os.mkfifo(pictures / item.name)
+    with pytest.raises(BadInput, match="a FIFO"):
+        item.read()
 
 
 def test_names_of_any_kind(tmp_path: Path):
@@ -121,12 +179,12 @@ def test_a_damaged_archive_is_named(kind: str, pictures: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
-def test_a_damaged_archive_in_a_folder_is_rejected_alone(kind: str, pictures: Path, tmp_path: Path):
-    whole = contents(pictures)
+def test_a_damaged_archive_in_a_folder_is_named_too(kind: str, pictures: Path, tmp_path: Path):
+    """It may hold more images than the rest of the folder: to reject it as one would pass over all of them."""
     archive = pack(pictures, tmp_path / f"packed.{kind}")
     (pictures / archive.name).write_bytes(archive.read_bytes()[:700])
-    assert contents(pictures) == whole
-    assert list(list_source(pictures).rejected) == [archive.name]
+    with pytest.raises(BadInput, match=f"packed.{kind}: a damaged archive"):
+        list_source(pictures)
 
 
 def test_a_missing_or_empty_source_is_named(tmp_path: Path):
@@ -146,9 +204,10 @@ def test_files_of_more_bytes_than_any_image_has_are_not_read(tmp_path: Path):
             item.read()
 
 
-@pytest.mark.parametrize("name", ["../a.png", "/a.png", "b/../../a.png"])
-def test_names_in_a_manifest_do_not_lead_out_either(name: str, tmp_path: Path):
-    row = Row(name, "", 1, 1, "", "00000-of-00001.tar", 0, 0, 1)
-    (tmp_path / MANIFEST).write_bytes(format_head(Head({}, {}, {}, {})) + format_row(row))
-    listing = list_source(tmp_path)
-    assert (list(listing.items), list(listing.rejected)) == ([], [name])
+def test_a_mark_of_ours_is_not_left_aside(pictures: Path):
+    before = list_source(pictures).left_aside
+    (pictures / MARK).write_text('{"made": []}')
+    assert list_source(pictures).left_aside == before
+    (pictures / MARK).write_text('{"made": [], "whole": false}')
+    with pytest.raises(BadInput, match="half-written"):
+        list_source(pictures)

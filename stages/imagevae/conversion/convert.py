@@ -4,7 +4,7 @@ import errno
 from pathlib import Path
 
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import new_folder, write_file
+from imagevae.cli.output import check_output, new_folder, write_file
 from imagevae.conversion.incremental import write_shards
 from imagevae.conversion.last_run import Reusable
 from imagevae.conversion.progress import progress
@@ -47,6 +47,7 @@ def convert_source(
     """
     keep_freed_memory()
     refuse_nested(source, output)
+    check_output(output)
     if scheduler and not sharded:
         raise BadInput("--scheduler: a cluster makes shards; add --format shards")
     before = state(source)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import md5
 from pathlib import Path
+from typing import Any
 
 from imagevae.cli.loaded_code import code_digest
 from imagevae.conversion.dask_cluster import loaded, on_cluster, write_same_shard
@@ -42,7 +43,10 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
             rows.add(name, shard.members, b"".join(map(format_row, shard.rows)))
             rejected |= shard.rejected
         images = [name for name in items.names if name not in rejected]
-        counts = {"images": len(images), "rejected": len(rejected), "left_aside": listing.left_aside}
+        counts: dict[str, Any] = {"images": len(images), "rejected": len(rejected)}
+        counts["left_aside"] = listing.left_aside
+        if listing.aside:
+            counts["left_aside_by_kind"] = dict(sorted(listing.aside.items()))
         rows.finish(Head(facts, counts, dict(sorted(rejected.items())), {name: rows.entries[name] for name in shards}))
         files, shown = list(shards), [images[pick] for pick in evenly_spaced(len(images), SHOWN)]
         places = [rows.find(files[shard_of(name, len(files))], name) for name in shown]

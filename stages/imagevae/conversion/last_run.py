@@ -44,7 +44,11 @@ class Previous:
             return Reusable()
         rows = read_rows(self.files[MANIFEST], None if "" in digests else digests)
         rejected = {digest: reason for digest, reason in self.head.rejected.values() if digest}
-        return Reusable(self.files, {row.source: row for row in rows}, rejected)
+        try:
+            images = {row.source: row for row in rows if row.file in self.files}
+        except BadInput:
+            return Reusable()
+        return Reusable(self.files, images, rejected)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from imagevae.cli.errors import BadInput
 from imagevae.conversion.threads import cores
 from imagevae.images.codec import decode, flatten
 from imagevae.images.contact_sheet import GREY, TILE
+from imagevae.images.left_aside import report
 from imagevae.images.listing import Listing, read_part
 from imagevae.images.square import fit_square
 
@@ -33,9 +34,9 @@ def report_rejected(listing: Listing, rejected: dict[str, str], max_rejected: fl
     Raises:
         BadInput: too much was rejected.
     """
-    count, aside = len(listing.items) + len(listing.rejected), listing.left_aside
-    if aside:
-        print(f"{source}: {aside} file{'s' * (aside > 1)} or folder{'s' * (aside > 1)} left aside", file=sys.stderr)
+    count = len(listing.items) + len(listing.rejected)
+    for line in report(listing.aside, source):
+        print(line, file=sys.stderr)
     if rejected:
         print(f"{source}: {len(rejected)} of {count} images rejected", file=sys.stderr)
         width = min(60, max(len(repr(name)) for name in rejected))

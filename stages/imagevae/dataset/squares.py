@@ -1,18 +1,23 @@
 """The images that models are trained and evaluated on, from files or from shards that stay on the disk."""
 
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import md5
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
+from imagevae.cli.output import check_whole, is_manifest
 from imagevae.images.codec import decode, flatten, quiet_decoders
-from imagevae.images.listing import Items
-from imagevae.images.manifest import MANIFEST, read_rows
-from imagevae.images.sources import list_source
+from imagevae.images.listing import UNKNOWN, Items
+from imagevae.images.manifest import MANIFEST, check_names, read_head, read_rows
+from imagevae.images.sources import list_source, shard_bytes
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ def read_squares(folder: Path) -> Images:
     Raises:
         BadInput: no images, a damaged one, or one that is not square or not of the size of the first.
     """
-    if (folder / MANIFEST).is_file():
+    check_whole(folder)
+    if is_manifest(folder / MANIFEST):
         return _map_shards(folder)
     listing = list_source(folder)
     for name, reason in listing.rejected.items():
@@ -126,32 +132,82 @@ class MappedShards(Sequence[NDArray[np.uint8]]):
         return _map(self.files[number])
 
 
-@lru_cache(maxsize=512)  # each holds a file open, and many systems allow a process 1024
+@lru_cache(maxsize=min(512, max(16, getrlimit(RLIMIT_NOFILE)[0] // 4)))  # each holds a file open
 def _map(file: Path) -> NDArray[np.uint8]:
-    return np.load(file, mmap_mode="r").view(np.ndarray)
+    return np.lib.format.open_memmap(file, mode="r")
+
+
+@dataclass
+class _Rows:
+    """What a manifest says of one shard: its rows, where each starts and ends, and the digests of all."""
+
+    rows: array = field(default_factory=lambda: array("q"))
+    starts: array = field(default_factory=lambda: array("q"))
+    sizes: array = field(default_factory=lambda: array("q"))
+    digests: bytearray = field(default_factory=bytearray)
 
 
 def _map_shards(folder: Path) -> Images:
+    manifest = folder / MANIFEST
+    read_head(manifest)  # which is looked through
+    shards: dict[str, _Rows] = {}
     numbers: dict[str, int] = {}
     names: list[str] = []
 
     def pairs() -> Iterator[tuple[int, int]]:
-        for row in read_rows(folder / MANIFEST):
+        for row in read_rows(manifest):
             names.append(row.name)
+            shard = shards.setdefault(row.file, _Rows())
+            shard.rows.append(row.row)
+            shard.starts.append(row.start)
+            shard.sizes.append(row.size)
+            shard.digests += bytes.fromhex(row.result) or UNKNOWN
             yield numbers.setdefault(row.file, len(numbers)), row.row
 
     places: NDArray = np.fromiter(pairs(), np.dtype((np.int64, 2)))
-    shards = MappedShards([folder / name for name in numbers])
-    try:
-        shapes = np.array([shard.shape for shard in shards])
-        fits = len(shapes) and (shapes[:, 1:] == (shapes[0, 1], shapes[0, 1], 3)).all()
-        whole = fits and (places[:, 1] < shapes[places[:, 0], 0]).all()
-    except ValueError as error:
-        raise BadInput(f"{folder}: not shards of arrays, as stages/resize.py makes, or damaged ({error})") from None
-    if not whole:
-        raise BadInput(f"{folder}: no images, or shards that do not fit {MANIFEST}; run stages/resize.py again")
     order = sorted(range(len(names)), key=names.__getitem__)
-    return Images(shards, places[order], np.array(names, object)[order])
+    check_names(manifest, [names[number] for number in order])
+    with ThreadPoolExecutor() as pool:
+        sides = set(pool.map(lambda pair: _check_shard(manifest, *pair), shards.items()))
+    if len(sides) != 1:
+        what = f"images of {len(sides)} sizes" if sides else "no images"
+        raise BadInput(f"{folder}: {what}; run stages/resize.py again")
+    return Images(MappedShards([folder / name for name in numbers]), places[order], np.array(names, object)[order])
+
+
+def _check_shard(manifest: Path, name: str, said: _Rows) -> int:
+    """Compare a shard with what its manifest says of it.
+
+    Every image is read once for that, since training reads rows without asking for their digests.
+
+    Returns:
+        width and height of its images, in pixels.
+
+    Raises:
+        BadInput: they differ, or the shard is damaged.
+    """
+    file = manifest.with_name(name)
+    shard_bytes(manifest, name)
+    try:
+        squares = np.lib.format.open_memmap(file, mode="r")
+    except Exception as error:  # of NumPy and of the parser of its header, for what is no array
+        if isinstance(error, OSError):
+            raise
+        raise BadInput(f"{file}: not a shard of arrays, as stages/resize.py makes, or damaged ({error})") from None
+    side = squares.shape[1] if squares.ndim == 4 else 0
+    if squares.dtype != np.uint8 or squares.shape[1:] != (side, side, 3) or not side or not squares.flags.c_contiguous:
+        raise BadInput(f"{file}: not a shard of RGB squares, as stages/resize.py makes")
+    size, rows = 3 * side**2, np.array(said.rows)
+    fits = (rows < len(squares)).all() and (np.array(said.sizes) == size).all()
+    if not fits or (np.array(said.starts) != squares.offset + rows * size).any():
+        raise BadInput(f"{file}: does not fit {MANIFEST}; run stages/resize.py again")
+    with file.open("rb") as opened:
+        for place, start in enumerate(said.starts):
+            opened.seek(start)
+            content, digest = opened.read(size), said.digests[16 * place : 16 * place + 16]
+            if digest not in (UNKNOWN, md5(content).digest()):
+                raise BadInput(f"{file}: damaged: row {said.rows[place]} is not what {MANIFEST} says; make it again")
+    return side
 
 
 def _shape(image: NDArray) -> str:

@@ -1,8 +1,10 @@
 """Images of any kind and size, brought into a model's form: the image stages, in memory."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import md5
 from itertools import islice
 from math import isqrt
 from pathlib import Path
@@ -12,8 +14,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from imagevae.cli.errors import BadInput
+from imagevae.cli.output import is_manifest
 from imagevae.images.codec import RGB, decode, flatten
-from imagevae.images.listing import Item, Items
+from imagevae.images.left_aside import report
+from imagevae.images.listing import Item, Items, open_file
 from imagevae.images.manifest import MANIFEST, read_rows
 from imagevae.images.sources import list_source
 from imagevae.images.square import fit_square
@@ -43,7 +47,7 @@ def read_square(file: Path, form: Form) -> Pixels:
         BadInput: it is no image, or a damaged one.
         OSError: it can't be read.
     """
-    return _read(Item(file.name, lambda *_: file.read_bytes()), decode, form, file.parent)
+    return _read(Item(file.name, lambda *_: _content(file)), decode, form, file.parent)
 
 
 def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
@@ -56,6 +60,8 @@ def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
         OSError: one can't be read.
     """
     listing = list_source(source)
+    for line in report(listing.aside, source):
+        print(line, file=sys.stderr)
     for name, reason in sorted(listing.rejected.items()):
         raise BadInput(f"{source / name}: {reason}")
     decode_item = _decode_array if _holds_arrays(source) else decode
@@ -72,16 +78,26 @@ def _squares(items: Items, decode_item: Decode, form: Form, source: Path) -> Ite
 
 def _read(item: Item, decode_item: Decode, form: Form, source: Path) -> Pixels:
     try:
-        return form.square(decode_item(item.read()))
+        data = item.read()
+        if item.digest and md5(data).hexdigest() != item.digest:
+            raise BadInput(f"damaged: not what {MANIFEST} says; run the stage before again")
+        return form.square(decode_item(data))
     except BadInput as error:
         raise BadInput(f"{source / item.name}: {error}") from None
 
 
+def _content(file: Path) -> bytes:
+    with open_file(file) as opened:
+        return opened.read()
+
+
 def _holds_arrays(source: Path) -> bool:
     manifest = source / MANIFEST
-    return manifest.is_file() and any(row.file.endswith(".npy") for row in read_rows(manifest))
+    return is_manifest(manifest) and next(read_rows(manifest)).file.endswith(".npy")
 
 
 def _decode_array(data: bytes) -> Pixels:
     side = isqrt(len(data) // 3)
+    if not side or len(data) != 3 * side**2:
+        raise BadInput("no RGB square; run stages/resize.py again")
     return np.frombuffer(data, np.uint8).reshape(side, side, 3)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.images.codec import encode_png
-from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row
+from imagevae.images.manifest import MANIFEST, Head, Row, draft, format_row
 from imagevae.images.storage import PER_SHARD, ArrayShard, file_name
 
 Named = tuple[str, NDArray[np.uint8]]
@@ -38,12 +38,13 @@ def write_squares(folder: Path, squares: Iterable[Named], form: str, recipe: dic
 
 
 def _write_shards(folder: Path, squares: Iterator[Named], recipe: dict[str, object]) -> None:
-    number = 0
-    with (folder / MANIFEST).open("wb") as manifest:
-        manifest.write(format_head(Head(recipe, {}, {}, {})))
+    count = 0
+    with draft(folder / MANIFEST) as manifest:
         while part := list(islice(squares, PER_SHARD)):
-            manifest.writelines(map(format_row, _write_shard(folder / f"{number:05}.npy", part)))
-            number += 1
+            file = folder / f"{count // PER_SHARD:05}.npy"
+            manifest.add(file.name, "", b"".join(map(format_row, _write_shard(file, part))))
+            count += len(part)
+        manifest.finish(Head(recipe, {"images": count}, {}, manifest.entries))
 
 
 def _write_shard(file: Path, squares: list[Named]) -> Iterator[Row]:

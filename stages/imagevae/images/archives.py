@@ -1,118 +1,305 @@
-"""Images in archives: tars, compressed ones too, and zips."""
+"""Images in archives: tars, compressed ones too, and zips.
 
+No archive stays open: there may be more of them than a process can open files.
+"""
+
+import bz2
 import errno
-import shutil
+import gzip
+import lzma
+import os
+import stat
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from threading import Lock
-from typing import BinaryIO
+from struct import Struct
+from typing import IO, Any, BinaryIO
 
 from imagevae.cli.errors import BadInput
-from imagevae.images.listing import LEADS_OUT, Listing, Read, check_bytes, is_image, leads_out, read_part
+from imagevae.images.left_aside import EMPTY, HIDDEN, LINK_MEMBER, SPECIAL_MEMBER, kind_of
+from imagevae.images.listing import (
+    LEADS_OUT,
+    MAX_BYTES,
+    Listing,
+    Read,
+    check_bytes,
+    is_image,
+    leads_out,
+    open_file,
+    read_part,
+)
 
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
-ArchiveMembers = Iterator[tuple[str, tuple[Read, int, int] | None]]
+ARCHIVES = (
+    *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.lzma", ".tlz"),
+    ".zip",
+)
+MAX_UNPACKED = 2**36  # bytes of images of all compressed tars together, which go to a temporary file
+MAX_HEADER = 2**20  # bytes of a long name or of attributes in a tar
+NESTED = "not read: a nested archive; unpack it"
+OPENERS: dict[bytes, Callable[..., Any]] = {  # of compressed tars, by how they begin
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"\x5d\0\0": lzma.open,
+}
+UNREAD = {b"\x28\xb5\x2f\xfd": "Zstandard", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR"}
+Member = tuple[Read, int, int]  # the arguments of `Items.add`
+Found = Member | str | None  # or the reason why it is not read, or nothing for a folder
 
 
 def add_archive(listing: Listing, archive: Path, prefix: str) -> None:
     """Add the images of a tar or zip to a listing, each under its path there behind a prefix.
 
     Raises:
-        BadInput: a damaged archive.
+        BadInput: a damaged archive, one of a kind that is not read, or no room to unpack it.
         OSError: it can't be read.
     """
-    members = _zip_members(archive) if archive.suffix.lower() == ".zip" else _tar_members(archive)
-    images: dict[str, tuple[Read, int, int]] = {}
+    images: dict[str, Member | str] = {}
     folders: set[PurePosixPath] = set()
     filled: set[PurePosixPath] = set()
-    aside: set[PurePosixPath] = set()
-    for name, member in members:
+    aside: dict[PurePosixPath, str] = {}
+    for name, found in _members(listing, archive):
         path = PurePosixPath(name)
         filled.update(path.parents)
         hidden = [place for place, part in enumerate(path.parts) if part.startswith(".") and part != ".."]
         if hidden:
-            aside.add(PurePosixPath(*path.parts[: hidden[0] + 1]))
-        elif name.endswith("/"):
+            aside[PurePosixPath(*path.parts[: hidden[0] + 1])] = HIDDEN
+        elif found is None:
             folders.add(path)
-        elif member is None or not is_image(path.name):
-            aside.add(path)
+        elif found in (LINK_MEMBER, SPECIAL_MEMBER):
+            aside[path] = found  # type: ignore[assignment]
+        elif path.name.lower().endswith(ARCHIVES):
+            images[path.as_posix()] = NESTED
+        elif is_image(path.name):
+            images[path.as_posix()] = found  # of members of the same name the last one counts
         else:
-            images[path.as_posix()] = member  # of members of the same name the last one counts
-    listing.left_aside += len(aside | (folders - filled))
-    for name, member in images.items():
+            aside[path] = kind_of(path.name)
+    for kind in (*aside.values(), *(EMPTY for _ in folders - filled)):
+        listing.aside.add(kind)
+    for name, found in images.items():
         if leads_out(name):
             listing.rejected[prefix + name] = LEADS_OUT
+        elif isinstance(found, str):
+            listing.rejected[prefix + name] = found
         else:
-            listing.items.add(prefix + name, *member)
+            listing.items.add(prefix + name, *found)
+
+
+def _members(listing: Listing, archive: Path) -> Iterator[tuple[str, Found]]:
+    """Names of the members, each with what was found."""
+    with _damage_named(f"{archive}: a damaged archive, or none; replace it or take it out"), open_file(archive) as file:
+        start = file.read(8)
+        file.seek(0)
+        for sign, kind in UNREAD.items():
+            if start.startswith(sign):
+                raise BadInput(f"{archive}: not read: {kind}; unpack it, or make a zip of it")
+        opener = next((opener for sign, opener in OPENERS.items() if start.startswith(sign)), None)
+        if opener:
+            with opener(file) as stream:
+                yield from _compressed_members(listing, archive, stream)
+        elif start.startswith(b"PK") or archive.suffix.lower() == ".zip":
+            yield from _zip_members(archive, file)
+        else:
+            yield from _tar_members(archive, file)
 
 
 @contextmanager
 def _damage_named(what: str) -> Iterator[None]:
     try:
         yield
+    except (BadInput, MemoryError):
+        raise
     except Exception as error:  # tarfile, zipfile and the decompressors raise a wide choice of them
-        by_disk = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)  # of places that can't be
-        if by_disk or isinstance(error, BadInput):
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of places that can't be
             raise
         raise BadInput(f"{what} ({error})") from None
 
 
-def _tar_members(archive: Path) -> ArchiveMembers:
-    """Names of the members, each with the arguments of `Items.add`, or None for links; folders end in /."""
-    with _damage_named(f"{archive}: a damaged archive"):
-        if archive.name.lower().endswith(".tar"):
-            read = partial(_read_member, partial(read_part, archive))
-            with tarfile.open(archive, "r:") as tar:
-                for member in tar:
-                    yield _tar_member(read, member)
-            return
-        with tarfile.open(archive) as tar:
-            # No member of a compressed archive can be reached alone: unpack it into a file without a name.
-            unpacked = tempfile.TemporaryFile()  # noqa: SIM115, it is read later
-            tar.fileobj.seek(0)  # type: ignore[union-attr]
-            shutil.copyfileobj(tar.fileobj, unpacked)  # type: ignore[arg-type, type-var]
-        unpacked.seek(0)
-        with tarfile.open(fileobj=unpacked, mode="r:") as tar:
-            read = partial(_read_member, partial(_read_open, unpacked, Lock()))
-            for member in tar:
-                yield _tar_member(read, member)
+# Tars
 
 
-def _tar_member(read: Read, member: tarfile.TarInfo) -> tuple[str, tuple[Read, int, int] | None]:
-    if member.isdir():
-        return f"{member.name}/", None
-    if not member.isreg() or member.issparse():
-        return member.name, None
-    return member.name, (read, member.offset_data, member.size)
+class _Header(tarfile.TarInfo):
+    """Headers of a tar, of which a damaged one is no end: tarfile takes it for one."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> "_Header":
+        before = tar.offset
+        try:
+            member = super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the first block of the end mark
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+        if member.size < 0 or tar.offset <= before:
+            raise tarfile.ReadError("bad header")
+        return member
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        if self.size < 0 or (not self.isreg() and self.type in METADATA and self.size > MAX_HEADER):
+            raise tarfile.ReadError("bad header")
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+
+METADATA = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+
+
+def _tar_members(archive: Path, file: BinaryIO) -> Iterator[tuple[str, Found]]:
+    read = partial(_read_member, partial(read_part, archive))
+    with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
+        yield from _found(tar, lambda member: (read, member.offset_data, member.size))
+        file.seek(tar.offset)
+        _check_end(archive, file)
+
+
+def _compressed_members(listing: Listing, archive: Path, stream: BinaryIO) -> Iterator[tuple[str, Found]]:
+    """No member of a compressed archive can be reached alone: images are unpacked into a file without a name."""
+    if not isinstance(listing.unpacked, Unpacked):
+        listing.unpacked = Unpacked()
+    unpacked = listing.unpacked
+
+    def unpack(member: tarfile.TarInfo) -> Found:
+        path = PurePosixPath(member.name)
+        if not is_image(path.name) or any(part.startswith(".") for part in path.parent.parts):
+            return "a hard link to what is no image by its name"
+        if member.size > MAX_BYTES:
+            return f"{member.size} bytes, more than the {MAX_BYTES} that are read"
+        return unpacked.read, unpacked.add(tar.extractfile(member), archive), member.size  # type: ignore[arg-type]
+
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
+        yield from _found(tar, unpack)
+        file: Any = tar.fileobj
+        file.seek(tar.offset + tarfile.BLOCKSIZE)
+        _check_end(archive, file, blocks=1)
+
+
+def _found(tar: tarfile.TarFile, place: Callable[[tarfile.TarInfo], Found]) -> Iterator[tuple[str, Found]]:
+    files: dict[str, Found] = {}
+    while member := tar.next():
+        tar.members.clear()  # type: ignore[attr-defined]  # in which tarfile keeps all that it has seen
+        found: Found
+        if member.isdir():
+            found = None
+        elif member.issparse():
+            found = "not read: a sparse member of its archive"
+        elif member.isreg():
+            found = files[member.name] = place(member)
+        elif member.islnk():
+            found = files.get(member.linkname, "a hard link to nothing in its archive")
+        else:
+            found = LINK_MEMBER if member.issym() else SPECIAL_MEMBER
+        yield member.name, found
+
+
+def _check_end(archive: Path, file: IO[bytes], blocks: int = 2) -> None:
+    """Look whether a tar has its end mark, two blocks of zeros, and nothing behind it."""
+    if file.read(blocks * tarfile.BLOCKSIZE) != bytes(blocks * tarfile.BLOCKSIZE):
+        raise BadInput(f"{archive}: a damaged archive: cut short, its end mark is missing; replace it or take it out")
+    while block := file.read(2**16):
+        if block.count(0) < len(block):
+            raise BadInput(f"{archive}: has more behind its end mark, as joined archives do; unpack it with tar -i")
 
 
 def _read_member(read: Callable[[int, int], bytes], name: str, start: int, size: int) -> bytes:
     check_bytes(size)
-    data = read(start, size) if start >= 0 and size >= 0 else b""
+    data = read(start, size)
     if len(data) != size:
         raise BadInput("damaged in its archive")
     return data
 
 
-def _read_open(file: BinaryIO, lock: Lock, start: int, size: int) -> bytes:
-    with lock:  # threads share the file's position
-        file.seek(start)
-        return file.read(size)
+class Unpacked:
+    """Images of compressed tars in one temporary file, which is gone when this process is."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115, it is read later
+        self.size = 0
+
+    def add(self, stream: BinaryIO, archive: Path) -> int:
+        """Append all of a stream, and return where it starts.
+
+        Raises:
+            BadInput: there is no room.
+        """
+        start = self.size
+        try:
+            while block := stream.read(2**20):
+                self.size += len(block)
+                if self.size > MAX_UNPACKED:
+                    raise BadInput(
+                        f"{archive}: its images take more than {MAX_UNPACKED} bytes; unpack it into a folder"
+                    )
+                while block:  # past Python's buffer, in which forked processes would write twice
+                    block = block[os.write(self.file.fileno(), block) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            reason = f"{error.strerror} in {tempfile.gettempdir()}"
+            raise BadInput(f"{archive}: no room for its images ({reason}); set TMPDIR, or unpack it") from None
+        return start
+
+    def read(self, name: str, start: int, size: int) -> bytes:
+        return _read_member(self._read, name, start, size)
+
+    def _read(self, start: int, size: int) -> bytes:
+        return os.pread(self.file.fileno(), size, start)  # threads and processes share the file's position
 
 
-def _zip_members(archive: Path) -> ArchiveMembers:
-    with _damage_named(f"{archive}: a damaged archive"):
-        read = partial(_unzip, zipfile.ZipFile(archive))
-        for number, member in enumerate(read.args[0].infolist()):
-            yield member.filename, None if member.is_dir() else (read, number, member.file_size)
+# Zips
 
 
-def _unzip(archive: zipfile.ZipFile, name: str, number: int, size: int) -> bytes:
-    check_bytes(size)
-    with _damage_named("damaged in its archive, or locked"):
-        return archive.read(archive.infolist()[number])
+def _zip_members(archive: Path, file: BinaryIO) -> Iterator[tuple[str, Found]]:
+    with zipfile.ZipFile(file) as opened:
+        members = ZipMembers(archive)
+        for number, member in enumerate(opened.infolist()):
+            members.add(member)
+            found: Found = members.read, number, member.file_size
+            if member.is_dir():
+                found = None
+            elif stat.S_ISLNK(member.external_attr >> 16):
+                found = LINK_MEMBER
+            yield member.filename, found
+
+
+class ZipMembers:
+    """The directory of a zip, in little memory, and reading by it (PKWARE's APPNOTE.TXT, 4.3)."""
+
+    ENTRY = Struct("=QQIHH")  # start of the header, packed size, checksum, method, flags
+    HEADER = Struct("<4s22xHH")  # signature, size of the name and of other attributes
+
+    def __init__(self, archive: Path):
+        self.archive, self._entries = archive, bytearray()
+
+    def add(self, member: zipfile.ZipInfo) -> None:
+        entry = member.header_offset, member.compress_size, member.CRC, member.compress_type, member.flag_bits
+        self._entries += self.ENTRY.pack(*entry)
+
+    def read(self, name: str, number: int, size: int) -> bytes:
+        start, packed, checksum, method, flags = self.ENTRY.unpack_from(self._entries, number * self.ENTRY.size)
+        if flags & 1:
+            raise BadInput("locked by a password in its archive")
+        check_bytes(max(size, packed))
+        with _damage_named("damaged in its archive"):
+            if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                with zipfile.ZipFile(self.archive) as opened:
+                    return opened.read(opened.infolist()[number])
+            with open_file(self.archive) as file:
+                file.seek(start)
+                signature, *lengths = self.HEADER.unpack(file.read(self.HEADER.size))
+                file.seek(sum(lengths), os.SEEK_CUR)
+                data = file.read(packed)
+            if method == zipfile.ZIP_DEFLATED:
+                data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
+            if signature != b"PK\3\4" or len(data) != size or zlib.crc32(data) != checksum:
+                raise BadInput("damaged in its archive")
+            return data
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self.archive} is not sent to other machines")  # its directory would go with each image

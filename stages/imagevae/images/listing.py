@@ -1,17 +1,22 @@
 """What a source of images holds: items in the order of their names, and what was found that is no image."""
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePath
 from struct import Struct
+from typing import BinaryIO
 
 from imagevae.cli.errors import BadInput
+from imagevae.images.left_aside import PLUGINS, LeftAside, plugin_extensions
 
 EXTENSIONS = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm"}
     | {".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+ALL_EXTENSIONS = EXTENSIONS | PLUGINS.keys()  # read where plug-ins of Pillow are installed
 
 MAX_BYTES = 2**30  # of one image file; an image of images.MAX_PIXELS takes that much at most
 LEADS_OUT = "its name leads out of the archive"
@@ -99,25 +104,58 @@ class Listing:
     Attributes:
         items: the images.
         rejected: names that can't be used, each with the reason.
-        left_aside: number of files that are no images by their names, of hidden files and folders, of links to folders
-            and of empty folders.
+        aside: files that are no images by their names, hidden files and folders, links to folders that are not followed
+            and empty folders, counted by kind.
+        unpacked: what holds images that had to be unpacked, if any had.
     """
 
     items: Items = field(default_factory=Items)
     rejected: dict[str, str] = field(default_factory=dict)
-    left_aside: int = 0
+    aside: LeftAside = field(default_factory=LeftAside)
+    unpacked: object = None
+
+    @property
+    def left_aside(self) -> int:
+        """How many files and folders are no images."""
+        return self.aside.total()
+
+
+@cache
+def extensions() -> frozenset[str]:
+    """Extensions that make a file an image: `EXTENSIONS`, and those that an installed plug-in of Pillow reads."""
+    return EXTENSIONS | plugin_extensions()
 
 
 def is_image(name: str) -> bool:
     """Whether a file is an image by its name: by its extension, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in extensions()
 
 
 def read_part(file: Path, start: int, size: int) -> bytes:
     """Bytes `start` to `start + size` of a file."""
-    with file.open("rb") as opened:
+    with open_file(file) as opened:
         opened.seek(start)
         return opened.read(size)
+
+
+def open_file(file: str | Path) -> BinaryIO:
+    """Open a regular file for reading. Opening a FIFO would wait for somebody who writes, and a device may do anything.
+
+    Raises:
+        BadInput: it is no regular file.
+        OSError: it can't be opened.
+    """
+    number = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(mode := os.fstat(number).st_mode):
+        os.close(number)
+        raise BadInput(f"{kind_of_file(mode)}, not a file")
+    return open(number, "rb")
+
+
+def kind_of_file(mode: int) -> str:
+    """What a file is that is no regular one, by its mode."""
+    kinds = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder", stat.S_IFREG: "a file"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def check_bytes(size: int) -> None:

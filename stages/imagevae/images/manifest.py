@@ -2,18 +2,24 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator
+import re
+from array import array
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import md5
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from imagevae.cli.errors import BadInput
+from imagevae.cli.output import MANIFEST as MANIFEST
+from imagevae.images.listing import leads_out
 
-MANIFEST = "manifest.jsonl"
 BLOCK = 512  # rows that are parsed at once, in half the time of one by one
+SHARD = re.compile(r"[^./\\\0][^/\\\0]*\.(tar|npy)")  # the name of a shard
+NO_DIGEST = 32 * "0"
 
 
 class Row(NamedTuple):
@@ -21,9 +27,9 @@ class Row(NamedTuple):
 
     Attributes:
         name: path of the source image inside its source, with forward slashes.
-        source: MD5 of the source image's bytes.
+        source: MD5 of the source image's bytes, or nothing where there is none.
         width, height: size of the source image, upright, in pixels.
-        result: MD5 of the bytes that became of it.
+        result: MD5 of the bytes that became of it, or nothing where it is not known.
         file: name of the shard that holds them.
         row: place in the shard, from 0.
         start: where in the shard's file they start, in bytes.
@@ -60,13 +66,14 @@ class Head:
     Attributes:
         recipe: what the results depend on besides the source images: parameters, and a digest of the code.
         counts: how many images there are, how many were rejected, and how many files and folders of the source are no
-            images by their names (`images`, `rejected`, `left_aside`); as far as they were known in time.
+            images by their names (`images`, `rejected`, `left_aside`), these by kind as well (`left_aside_by_kind`);
+            as far as they were known in time.
         rejected: names of images that could not be used, each with the digest of its bytes and the reason.
         shards: by the names of the files, in the order in which their rows follow; as far as that was known in time.
     """
 
     recipe: dict[str, object]
-    counts: dict[str, int]
+    counts: dict[str, Any]
     rejected: dict[str, tuple[str, str]]
     shards: dict[str, ShardEntry]
 
@@ -141,15 +148,20 @@ def read_head(file: Path) -> Head:
     """Read what a manifest says before the images come.
 
     Raises:
-        BadInput: the file is damaged.
+        BadInput: the file is damaged, or no manifest of ours.
         OSError: it can't be read.
     """
     with _readable(file), file.open(encoding="utf-8") as lines:
         head = json.loads(lines.readline())
+        if head["columns"] != list(Row._fields):
+            raise ValueError("it has other columns, of another version perhaps")
         rejected = {name: (digest, reason) for name, (digest, reason) in head["rejected"].items()}
-        return Head(
-            head["recipe"], head["counts"], rejected, {name: ShardEntry(*of) for name, of in head["shards"].items()}
-        )
+        shards = {name: ShardEntry(*of) for name, of in head["shards"].items()}
+        _demand(set(map(type, (head["recipe"], head["counts"]))) == {dict}, "a head of other entries")
+        _demand({type(text) for pair in rejected.values() for text in pair} <= {str}, "reasons that are no text")
+        _demand(all(type(size) is int and size >= 0 for _, size in shards.values()), "sizes that are no numbers")
+        _demand(all(map(SHARD.fullmatch, shards)), "shards that lie elsewhere")
+        return Head(head["recipe"], head["counts"], rejected, shards)
 
 
 def read_entries(file: Path, head: Head) -> Iterator[tuple[str, bytes]]:
@@ -179,16 +191,49 @@ def read_rows(file: Path, sources: Collection[str] | None = None) -> Iterator[Ro
         # The digest is what follows the first quotes that are no part of a name, where they would be escaped.
         chosen = opened if sources is None else (line for line in opened if line.split('", "', 2)[1][:32] in sources)
         while lines := list(islice(chosen, BLOCK)):
-            yield from (Row(*fields) for fields in json.loads(f"[{','.join(lines)}]"))
+            yield from _rows(json.loads(f"[{','.join(lines)}]"))
 
 
 def parse_row(line: str | bytes) -> Row:
-    return Row(*json.loads(line))
+    return next(_rows([json.loads(line)]))
+
+
+def _rows(rows: Sequence[Any]) -> Iterator[Row]:
+    """Check what a manifest says, column by column, which takes little of the time of parsing it.
+
+    Raises:
+        ValueError, TypeError, OverflowError: a value is none that a stage writes.
+    """
+    names, sources, widths, heights, results, files, places, starts, sizes = zip(*rows, strict=True)
+    array("I", widths + heights + places + sizes), array("Q", starts)  # whole numbers, of which none is negative
+    _demand(set(map(len, results)) <= {0, 32} and NO_DIGEST not in results, "a digest of another length")
+    digests = "".join(results)
+    _demand(bytes.fromhex(digests).hex() == digests, "a digest that is not hexadecimal")
+    _demand(all(map(SHARD.fullmatch, set(files))), "a shard that lies elsewhere")
+    "".join(names + sources)  # which are texts
+    return map(partial(tuple.__new__, Row), rows)
+
+
+def check_names(manifest: Path, names: Sequence[str]) -> None:
+    """Look through the names of all images of a manifest, in their order.
+
+    Raises:
+        BadInput: two are the same, or one leads out of the source.
+    """
+    for name, following in zip_longest(names, islice(names, 1, None)):
+        if name == following or not name or leads_out(name):
+            what = "two images of the name" if name == following else "an image of the name"
+            raise BadInput(f"{manifest}: a damaged manifest ({what} {name!r}); run the stage before again")
+
+
+def _demand(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
 
 
 @contextmanager
 def _readable(file: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise BadInput(f"{file}: a damaged manifest ({error}); run the stage before again") from None

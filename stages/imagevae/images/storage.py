@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from imagevae.images.headers import PNG
-from imagevae.images.listing import EXTENSIONS
+from imagevae.images.listing import ALL_EXTENSIONS
 
 PER_SHARD = 512
 
@@ -104,5 +104,5 @@ def file_name(name: str, content: bytes) -> str:
     """
     kept, other = ({".png"}, ".png") if content[:8] == PNG else (JPEG_EXTENSIONS, ".jpg")
     stem, extension = os.path.splitext(name)
-    alone = extension.lower() in kept and os.path.splitext(stem)[1].lower() not in EXTENSIONS
+    alone = extension.lower() in kept and os.path.splitext(stem)[1].lower() not in ALL_EXTENSIONS
     return name if alone else f"{name}{other}"
