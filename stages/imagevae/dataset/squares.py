@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import md5
 from pathlib import Path
-from resource import RLIMIT_NOFILE, getrlimit
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,9 +132,15 @@ class MappedShards(Sequence[NDArray[np.uint8]]):
         return _map(self.files[number])
 
 
-@lru_cache(maxsize=min(512, max(16, getrlimit(RLIMIT_NOFILE)[0] // 4)))  # each holds a file open
+def _kept_open() -> int:
+    """How many shards stay mapped: each holds a file open, and a process may have 1024 on many systems, or 256."""
+    most = getrlimit(RLIMIT_NOFILE)[0]
+    return 512 if most == RLIM_INFINITY else min(512, max(16, most // 4))
+
+
+@lru_cache(maxsize=_kept_open())
 def _map(file: Path) -> NDArray[np.uint8]:
-    return np.lib.format.open_memmap(file, mode="r")
+    return np.lib.format.open_memmap(file, mode="r").view(np.ndarray)
 
 
 @dataclass

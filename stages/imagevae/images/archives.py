@@ -93,7 +93,7 @@ def add_archive(listing: Listing, archive: Path, prefix: str) -> None:
 def _members(listing: Listing, archive: Path) -> Iterator[tuple[str, Found]]:
     """Names of the members, each with what was found."""
     with _damage_named(f"{archive}: a damaged archive, or none; replace it or take it out"), open_file(archive) as file:
-        start = file.read(8)
+        start = file.read(tarfile.BLOCKSIZE)
         file.seek(0)
         for sign, kind in UNREAD.items():
             if start.startswith(sign):
@@ -102,7 +102,7 @@ def _members(listing: Listing, archive: Path) -> Iterator[tuple[str, Found]]:
         if opener:
             with opener(file) as stream:
                 yield from _compressed_members(listing, archive, stream)
-        elif start.startswith(b"PK") or archive.suffix.lower() == ".zip":
+        elif start.startswith(b"PK") or (archive.suffix.lower() == ".zip" and start[257:262] != b"ustar"):
             yield from _zip_members(archive, file)
         else:
             yield from _tar_members(archive, file)
@@ -192,7 +192,7 @@ def _found(tar: tarfile.TarFile, place: Callable[[tarfile.TarInfo], Found]) -> I
         elif member.isreg():
             found = files[member.name] = place(member)
         elif member.islnk():
-            found = files.get(member.linkname, "a hard link to nothing in its archive")
+            found = files[member.name] = files.get(member.linkname, "a hard link to nothing in its archive")
         else:
             found = LINK_MEMBER if member.issym() else SPECIAL_MEMBER
         yield member.name, found
