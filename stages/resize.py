@@ -13,6 +13,7 @@ from imagevae.cli import command
 @click.option("--size", type=click.IntRange(8, 1024), default=64, help="Width and height of the results, in pixels.")
 @command.fit
 @command.background
+@command.profiles
 @command.form
 @command.max_rejected
 @command.scheduler
@@ -23,24 +24,29 @@ def main(
     size: int,
     fit: str,
     background: tuple[int, ...],
+    profiles: str,
     form: str,
     max_rejected: float,
     scheduler: str,
     contact_sheet: Path | None,
 ) -> None:
-    from imagevae.conversion.convert import Recipe, convert_source
+    from imagevae.conversion.convert import convert_source
+    from imagevae.conversion.shard import Converted, Recipe
     from imagevae.images.codec import decode, encode_png, flatten
+    from imagevae.images.colour import Colours
     from imagevae.images.square import fit_square
 
-    def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
-        pixels = flatten(decode(data), background)
+    def convert(data: bytes) -> Converted:
+        colours = Colours(profiles == "convert")
+        pixels = flatten(decode(data, colours), background)
         square = fit_square(pixels, size, fit, background)
-        return (pixels.shape[1], pixels.shape[0]), square.tobytes() if form == "shards" else encode_png(square)
+        content = square.tobytes() if form == "shards" else encode_png(square)
+        return Converted((pixels.shape[1], pixels.shape[0]), content, colours.notes)
 
-    parameters = {"size": size, "fit": fit, "background": list(background)}
+    parameters = {"size": size, "fit": fit, "background": list(background), "profiles": profiles}
     recipe = Recipe(convert, parameters, size if form == "shards" else None)
     convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet, scheduler)
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, guarded=True)

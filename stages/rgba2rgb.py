@@ -14,6 +14,7 @@ without decoding them; all others are written as PNG, and a.gif gives a.gif.png,
 @click.option("--input", "source", type=command.SOURCE, required=True, help=command.IMAGES)
 @click.option("--output", type=command.FOLDER, required=True, help=OUTPUT)
 @command.background
+@command.profiles
 @command.form
 @command.max_rejected
 @command.scheduler
@@ -22,24 +23,30 @@ def main(
     source: Path,
     output: Path,
     background: tuple[int, ...],
+    profiles: str,
     form: str,
     max_rejected: float,
     scheduler: str,
     contact_sheet: Path | None,
 ) -> None:
-    from imagevae.conversion.convert import Recipe, convert_source
+    from imagevae.conversion.convert import convert_source
     from imagevae.conversion.plain import rgb_size
+    from imagevae.conversion.shard import Converted, Recipe
     from imagevae.images.codec import decode, encode_png, flatten
+    from imagevae.images.colour import Colours
 
-    def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
-        if size := rgb_size(data):
-            return size, data
-        pixels = flatten(decode(data), background)
-        return (pixels.shape[1], pixels.shape[0]), encode_png(pixels)
+    def convert(data: bytes) -> Converted:
+        colours = Colours(profiles == "convert")
+        if size := rgb_size(data, colours):
+            if form == "files":  # no stage that follows will look whether it is whole
+                decode(data, colours)
+            return Converted(size, data, colours.notes)
+        pixels = flatten(decode(data, colours), background)
+        return Converted((pixels.shape[1], pixels.shape[0]), encode_png(pixels), colours.notes)
 
-    recipe = Recipe(convert, {"background": list(background)})
+    recipe = Recipe(convert, {"background": list(background), "profiles": profiles})
     convert_source(source, output, recipe, form == "shards", max_rejected, contact_sheet, scheduler)
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, guarded=True)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from imagevae.cli.errors import BadInput
+from imagevae.cli.guard import go_on_in_child
 
 SETTINGS = {"show_default": True, "max_content_width": 100}
 
@@ -75,6 +76,12 @@ fit = click.option(
 background = click.option(
     "--background", type=Colour(), default="black", help="Colour behind transparent pixels, and of padding."
 )
+profiles = click.option(
+    "--profiles",
+    type=click.Choice(["convert", "ignore"]),
+    default="convert",
+    help="What to do with images that have an ICC colour profile: convert their colours to sRGB, or keep the numbers.",
+)
 max_rejected = click.option(
     "--max_rejected",
     type=FiniteRange(0, 1),
@@ -89,13 +96,18 @@ scheduler = click.option(
 )
 
 
-def run(command: click.Command) -> NoReturn:
+def run(command: click.Command, guarded: bool = False) -> NoReturn:
     """Run a stage as a program.
+
+    Args:
+        guarded: whether to survive crashes of C libraries, see `go_on_in_child`.
 
     Exits with 0 when it ends well and with 2 when flags, input files or the disk were at fault, after one line on
     stderr that names the culprit; a group of commands without any prints its help. Ctrl-C exits with 130. Anything else
     is a defect of ours and keeps its traceback.
     """
+    if guarded:
+        go_on_in_child(command.name or "")
     try:
         sys.exit(command.main(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -107,6 +119,8 @@ def run(command: click.Command) -> NoReturn:
         message = str(error)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except MemoryError:
+        message = "too little memory"
     except click.Abort:
         print(f"{command.name}: stopped", file=sys.stderr)
         sys.exit(130)

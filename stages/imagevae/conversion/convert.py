@@ -11,7 +11,8 @@ from imagevae.conversion.progress import progress
 from imagevae.conversion.shard import Recipe, convert_items
 from imagevae.conversion.threads import cores, keep_freed_memory
 from imagevae.conversion.written import SHOWN, Written, read_tiles, report_rejected
-from imagevae.images.codec import encode_png, quiet_decoders
+from imagevae.images.codec import encode_png
+from imagevae.images.complaints import quiet_decoders
 from imagevae.images.contact_sheet import contact_sheet, evenly_spaced
 from imagevae.images.listing import Listing
 from imagevae.images.sources import list_source, state
@@ -59,7 +60,7 @@ def convert_source(
             written = write_files(listing, folder, recipe)
         if state(source) != before:  # DVC takes the source as it is in the end for what was read
             raise BadInput(f"{source}: changed while the stage was running; run it again")
-        report_rejected(listing, written.rejected, max_rejected, source)
+        report_rejected(listing, written, max_rejected, source)
         tiles = read_tiles(folder, written, recipe.square) if sheet else []
     if sheet:
         write_file(sheet, encode_png(contact_sheet(tiles)))
@@ -73,7 +74,7 @@ def refuse_nested(source: Path, output: Path) -> None:
 
 def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
     """Write each result as a file at the place of its image."""
-    names, rejected = [], dict(listing.rejected)
+    names, rejected, notes = [], dict(listing.rejected), dict[str, str]()
     with progress(len(listing.items)) as update:
         for result in convert_items(listing.items, recipe, Reusable(), cores()):
             update(1)
@@ -90,4 +91,6 @@ def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
                 rejected[result.name] = f"no file of its name can be written ({error.strerror}); use shards"
                 continue
             names.append(name)
-    return Written([(names[pick], 0, -1) for pick in evenly_spaced(len(names), SHOWN)], rejected)
+            if result.note:
+                notes[result.name] = result.note
+    return Written([(names[pick], 0, -1) for pick in evenly_spaced(len(names), SHOWN)], rejected, notes)

@@ -33,25 +33,35 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
     shards = plan_shards(items.names, "npy" if recipe.square else "tar")
     copied = copy_same(shards, items, previous, folder)
     rejected = {name: ("", reason) for name, reason in listing.rejected.items()}
+    notes: dict[str, tuple[str, str]] = {}
     with draft(folder / MANIFEST) as rows:
         for name, entry, lines in previous.entries(copied):
             rows.add(name, entry.members, lines)
             names = {items.names[number] for number in shards[name]}
             rejected |= {name: why for name, why in previous.head.rejected.items() if name in names}
+            notes |= {name: note for name, note in previous.head.notes.items() if name in names}
         changed = {name: members for name, members in shards.items() if name not in copied}
         for name, shard in make_shards(changed, items, folder, recipe, previous, scheduler):
             rows.add(name, shard.members, b"".join(map(format_row, shard.rows)))
             rejected |= shard.rejected
+            notes |= shard.notes
         images = [name for name in items.names if name not in rejected]
-        counts: dict[str, Any] = {"images": len(images), "rejected": len(rejected)}
+        counts: dict[str, Any] = {"images": len(images), "rejected": len(rejected), "noted": len(notes)}
         counts["left_aside"] = listing.left_aside
         if listing.aside:
             counts["left_aside_by_kind"] = dict(sorted(listing.aside.items()))
-        rows.finish(Head(facts, counts, dict(sorted(rejected.items())), {name: rows.entries[name] for name in shards}))
+        found = (
+            dict(sorted(rejected.items())),
+            {name: rows.entries[name] for name in shards},
+            dict(sorted(notes.items())),
+        )
+        rows.finish(Head(facts, counts, *found))
         files, shown = list(shards), [images[pick] for pick in evenly_spaced(len(images), SHOWN)]
         places = [rows.find(files[shard_of(name, len(files))], name) for name in shown]
     return Written(
-        [(row.file, row.start, row.size) for row in places], {name: reason for name, (_, reason) in rejected.items()}
+        [(row.file, row.start, row.size) for row in places],
+        {name: reason for name, (_, reason) in rejected.items()},
+        {name: note for name, (_, note) in notes.items()},
     )
 
 

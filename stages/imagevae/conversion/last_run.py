@@ -48,7 +48,8 @@ class Previous:
             images = {row.source: row for row in rows if row.file in self.files}
         except BadInput:
             return Reusable()
-        return Reusable(self.files, images, rejected)
+        notes = dict(self.head.notes.values())
+        return Reusable(self.files, images, rejected, notes)
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ class Reusable:
         files: where the files are, by their names.
         images: by the digest of the source image, its row.
         rejected: by the digest of the source image, why it was not used.
+        notes: by the digest of the source image, what is to be known of it besides.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     images: dict[str, Row] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def of(self, digests: Collection[str]) -> "Reusable":
         """What concerns source images of these digests; everything where one of them is empty."""
@@ -71,7 +74,8 @@ class Reusable:
             return self
         images = {digest: self.images[digest] for digest in digests if digest in self.images}
         rejected = {digest: self.rejected[digest] for digest in digests if digest in self.rejected}
-        return Reusable({row.file: self.files[row.file] for row in images.values()}, images, rejected)
+        notes = {digest: self.notes[digest] for digest in digests if digest in self.notes}
+        return Reusable({row.file: self.files[row.file] for row in images.values()}, images, rejected, notes)
 
 
 def find_previous(output: Path, recipe: dict[str, object]) -> Previous:

@@ -6,22 +6,42 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import md5
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import PIL
 
 from imagevae.cli.errors import BadInput
+from imagevae.cli.guard import has_crashed
+from imagevae.conversion.apart import each_apart
 from imagevae.conversion.last_run import Reusable
+from imagevae.conversion.memory import BUDGET, check_room, is_limited
 from imagevae.conversion.threads import in_order
+from imagevae.images.codec import memory_needed
 from imagevae.images.listing import Item, read_part
 from imagevae.images.manifest import MembersDigest, Row
 from imagevae.images.storage import ArrayShard, TarShard, file_name
 
 GROUP = 4  # images that a thread converts before it hands them over, which takes time as well
-LIBRARIES = cv2.version.opencv_version, PIL.__version__, np.__version__
+LIBRARIES = (cv2.version.opencv_version, PIL.__version__, np.__version__, version("tifffile"), version("imagecodecs"))
+
+
+class Converted(NamedTuple):
+    """What an image stage makes of an image.
+
+    Attributes:
+        size: width and height of the image, upright, in pixels.
+        content: the bytes of a PNG or JPEG file, or of an array.
+        notes: what is to be known of it besides, such as a colour profile that can't be used.
+    """
+
+    size: tuple[int, int]
+    content: bytes
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -29,13 +49,12 @@ class Recipe:
     """What an image stage does.
 
     Attributes:
-        convert: from the bytes of an image file to the image's size upright, (width, height), and the bytes that become
-            of it: a PNG or JPEG file, or an array. Raises BadInput for what is no image.
+        convert: from the bytes of an image file to what becomes of it. Raises BadInput for what is no image.
         parameters: all that the result depends on besides those bytes and the code.
         square: width and height of all results where they are arrays, uint8 (square, square, 3), RGB; None for files.
     """
 
-    convert: Callable[[bytes], tuple[tuple[int, int], bytes]]
+    convert: Callable[[bytes], Converted]
     parameters: dict[str, object]
     square: int | None = None
 
@@ -51,6 +70,7 @@ class Result:
         content: the bytes to write, of a file or of an array; none where the image was rejected.
         digest: MD5 of the content.
         reason: why it was rejected, or nothing.
+        note: what is to be known of it besides, or nothing.
     """
 
     name: str
@@ -59,6 +79,7 @@ class Result:
     content: bytes = b""
     digest: str = ""
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,11 +106,13 @@ class Shard:
     Attributes:
         rows: its images.
         rejected: by their names the images that were rejected, each with its digest and the reason.
+        notes: in the same way what is to be known of others.
         members: digest of all of them, see `MembersDigest`.
     """
 
     rows: list[Row] = field(default_factory=list)
     rejected: dict[str, tuple[str, str]] = field(default_factory=dict)
+    notes: dict[str, tuple[str, str]] = field(default_factory=dict)
     members: str = ""
 
 
@@ -105,6 +128,8 @@ def write_shard(work: ShardWork, threads: int = 1, update: Callable[[int], objec
             if result.reason:
                 done.rejected[result.name] = (result.source, result.reason)
                 continue
+            if result.note:
+                done.notes[result.name] = (result.source, result.note)
             name = "" if square else file_name(result.name, result.content)
             start, size = file.add(name, result.content), len(result.content)
             image = result.name, result.source, *result.size, result.digest
@@ -119,12 +144,20 @@ def convert_items(
 ) -> Generator[Result, None, None]:
     """Convert images in threads, and give the results in the order of the images."""
     cv2.setNumThreads(1)  # the images are what is done in parallel
+    if has_crashed():
+        work = partial(convert_item, recipe=recipe, previous=previous)
+        yield from each_apart(work, items, _crashed, threads)
+        return
     with ThreadPoolExecutor(threads) as pool:
-        work = partial(convert_some, recipe=recipe, previous=previous)
+        some = partial(convert_some, recipe=recipe, previous=previous)
         stream = iter(items)
         groups = iter(lambda: list(islice(stream, GROUP)), [])
-        for results in in_order(pool, work, groups, ahead=2 * threads):
+        for results in in_order(pool, some, groups, ahead=2 * threads):
             yield from results
+
+
+def _crashed(item: Item, ended_by: str) -> Result:
+    return Result(item.name, md5(item.read()).hexdigest(), reason=f"its decoder crashed ({ended_by})")
 
 
 def convert_some(items: Sequence[Item], recipe: Recipe, previous: Reusable) -> list[Result]:
@@ -148,10 +181,32 @@ def convert_item(item: Item, recipe: Recipe, previous: Reusable) -> Result:
         return reused
     digest = item.digest or digest  # one string for both
     try:
-        size, content = recipe.convert(data)
+        size, content, notes = _converted(data, recipe)
     except BadInput as error:
         return Result(item.name, digest, reason=str(error))
-    return Result(item.name, digest, size, content, digest if content is data else md5(content).hexdigest())
+    except MemoryError:  # no fault of the image either
+        raise BadInput(f"{item.name}: too little memory to convert it; nothing was written") from None
+    result = digest if content is data else md5(content).hexdigest()
+    return Result(item.name, digest, size, content, result, note="; ".join(notes))
+
+
+def _converted(data: bytes, recipe: Recipe) -> Converted:
+    """What becomes of an image, within the budget of memory.
+
+    Raises:
+        BadInput: it is no image.
+        MemoryError: there is too little memory.
+    """
+    count = memory_needed(data)
+    with BUDGET.taking(count):
+        try:
+            return recipe.convert(data)
+        except BadInput:
+            if not is_limited():
+                raise
+    with BUDGET.taking(BUDGET.size):  # once more and alone: some libraries take a lack of memory for damage
+        check_room(count)
+        return recipe.convert(data)
 
 
 def reuse(name: str, digest: str, previous: Reusable) -> Result | None:
@@ -167,4 +222,4 @@ def reuse(name: str, digest: str, previous: Reusable) -> Result | None:
         return None
     if md5(content).hexdigest() != row.result:
         return None
-    return Result(name, digest, (row.width, row.height), content, row.result)
+    return Result(name, digest, (row.width, row.height), content, row.result, note=previous.notes.get(digest, ""))

@@ -1,6 +1,7 @@
 """What an image stage wrote and what it did not: the results to show, and the images that were rejected."""
 
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +23,25 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class Written:
-    """What was written: some of it, as files with the start and the size there; and what was rejected, why."""
+    """What was written: some of it, as files with the start and the size there; by the names of images why they were
+    rejected, and notes on others."""
 
     shown: list[tuple[str, int, int]]
     rejected: dict[str, str]
+    notes: dict[str, str]
 
 
-def report_rejected(listing: Listing, rejected: dict[str, str], max_rejected: float, source: Path) -> None:
-    """Report on stderr what was left aside and what was rejected.
+def report_rejected(listing: Listing, written: Written, max_rejected: float, source: Path) -> None:
+    """Report on stderr what was left aside, what was rejected, and notes on images, by kind.
 
     Raises:
         BadInput: too much was rejected.
     """
-    count = len(listing.items) + len(listing.rejected)
+    count, rejected = len(listing.items) + len(listing.rejected), written.rejected
     for line in report(listing.aside, source):
         print(line, file=sys.stderr)
+    for note, times in sorted(Counter(written.notes.values()).items()):
+        print(f"{source}: {times} of {count} images used, though {note}", file=sys.stderr)
     if rejected:
         print(f"{source}: {len(rejected)} of {count} images rejected", file=sys.stderr)
         width = min(60, max(len(repr(name)) for name in rejected))

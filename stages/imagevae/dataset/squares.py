@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
 from imagevae.cli.output import check_whole, is_manifest
-from imagevae.images.codec import decode, flatten, quiet_decoders
+from imagevae.images.codec import decode, flatten
+from imagevae.images.complaints import quiet_decoders
 from imagevae.images.listing import UNKNOWN, Items
 from imagevae.images.manifest import MANIFEST, check_names, read_head, read_rows
 from imagevae.images.sources import list_source, shard_bytes

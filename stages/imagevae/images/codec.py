@@ -1,171 +1,146 @@
 """Decoding the bytes of image files to RGB, and encoding PNG."""
 
-import io
-import logging
-import os
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
-from imagevae.images.headers import JPEG, PNG, jpeg_header, png_chunks, png_size
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from imagevae.images.colour import Colours
+from imagevae.images.complaints import with_complaints
+from imagevae.images.headers import JPEG, PNG, JpegHeader, jpeg_header, png_chunks, png_profile, png_size, still_pngs
 
 RGB = tuple[int, ...]
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 MAX_PIXELS = 2**27  # 134 megapixels: what decoding an image may take is decided before any memory is
-
 DAMAGED = "damaged, or of a kind that is not read; replace it or take it out"
-
-OTHERS = ("AVIF", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # by Pillow's names; it knows more, and starts programs for some
-BITS, EXTRA = 258, 338  # tags of TIFF 6.0: BitsPerSample, ExtraSamples
+SMALL = 2**14  # bytes of a PNG or JPEG; it unpacks to some megabytes
+AS_IN_FILE = cv2.IMREAD_UNCHANGED
+AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+HARMLESS = "Warning: unknown JFIF revision"  # the one complaint of libjpeg that is about no pixel
 
 # What the libraries have to say about a damaged image is in our own error.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-@cache
-def _pillow() -> ModuleType:
-    """Pillow's module Image. It is loaded where an image needs it, since that takes a while and few do."""
-    from PIL import Image
+def decode(data: bytes, colours: Colours | None = None) -> Pixels:
+    """Decode the bytes of an image file, upright and in sRGB; of several frames or pages the first one.
 
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module="PIL")
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # it warns from here on, and refuses images of twice as many pixels
-    return Image
+    OpenCV decodes PNG and JPEG, being several times faster, but sees no animated PNG, of which 4.14 reads past the end.
+    tifffile decodes TIFFs of 16 bits. Pillow decodes the rest, being right more often: OpenCV takes the unused byte of
+    BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the orientation of AVIFs and takes
+    memory for GIFs before it looks at their size.
 
-
-def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Decode the bytes of an image file, upright; of several frames or pages the first one.
-
-    OpenCV decodes PNG and JPEG, being several times faster; Pillow decodes the rest, being right more often: OpenCV
-    4.14 takes the unused byte of BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the
-    orientation of AVIFs and takes memory for GIFs before it looks at their size.
+    Args:
+        colours: what becomes of colours with a profile; by default they are converted to sRGB.
 
     Returns:
         uint8 or uint16 (height, width, channels): grey, RGB, or RGBA with straight alpha.
 
     Raises:
         BadInput: these bytes are no image, a damaged one, or one of more than MAX_PIXELS pixels.
+        MemoryError: there is too little memory for it.
     """
     if not data:
         raise BadInput("an empty file")
+    colours = colours or Colours()
     if data[:8] == PNG:
-        return _decode_png(data)
+        return _decode_png(data, colours)
     if data[:2] == JPEG:
-        header = jpeg_header(data)
-        _check_size(header.width, header.height)
-        return _upright(*_decode_with_opencv(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION))
-    return _decode_with_pillow(data)
+        return _decode_jpeg(data, colours)
+    from imagevae.images.pillow_formats import decode_with_pillow  # which takes a while, and few images need it
+
+    return decode_with_pillow(data, colours)
 
 
-@contextmanager
-def quiet_decoders() -> Iterator[None]:
-    """Keep back what libpng, libjpeg and libtiff write to stderr about damaged images; Python's stderr goes on."""
-    sys.stderr.flush()
-    stderr = sys.stderr
-    with (
-        open(os.dup(2), "w", buffering=1, encoding=stderr.encoding, errors="backslashreplace") as sys.stderr,
-        open(os.devnull, "w") as null,
-    ):
-        os.dup2(null.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(sys.stderr.fileno(), 2)
-            sys.stderr = stderr
+def memory_needed(data: bytes) -> int:
+    """Bytes of memory that it takes at most to decode an image, flatten it and encode it, by its header; 0 for what is
+    no image, or so small a file that it can't take much."""
+    if len(data) < SMALL and data[:2] in (PNG[:2], JPEG):
+        return 0
+    try:
+        if data[:8] == PNG:
+            (width, height), channels = png_size(data), 4 * max(1, data[24] // 8)
+        elif data[:2] == JPEG:
+            header = jpeg_header(data)
+            width, height, channels = header.width, header.height, 3
+        else:
+            from imagevae.images.pillow_formats import size_of
+
+            width, height, channels = size_of(data)
+    except (BadInput, IndexError):
+        return 0
+    return min(width * height, MAX_PIXELS) * (channels + 8)
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raise BadInput for an image of more than `MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
         raise BadInput(f"{width}x{height} pixels, more than the {MAX_PIXELS} that are read")
 
 
-def _decode_png(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    _check_size(*png_size(data))
+def _decode_png(data: bytes, colours: Colours) -> Pixels:
+    check_size(*png_size(data))
     chunks = dict(png_chunks(data, check_pixels=False))
-    pixels: NDArray
-    pixels, exif = _decode_with_opencv(data)
+    if b"acTL" in chunks:
+        shown, *frames = still_pngs(data)
+        for frame in frames:  # the first one, which is not shown here but elsewhere, must be whole too
+            _decode_png(frame, colours)
+        return _decode_png(shown, colours)
+    pixels: NDArray = _decode_with_opencv(data, AS_IN_FILE)
     depth, colour = data[24], data[25]  # PNG 3rd edition, 11.2.1
     if colour == 0 and len(chunks.get(b"tRNS", b"")) == 2:  # OpenCV drops the colour key of grey images
         key = int.from_bytes(chunks[b"tRNS"], "big") & (2**depth - 1)
         top = np.iinfo(pixels.dtype).max
         alpha = np.where(pixels == key * top // (2**depth - 1), 0, top)
         pixels = np.concatenate([pixels, pixels, pixels, alpha], axis=2, dtype=pixels.dtype, casting="unsafe")
-    return _upright(pixels, exif)
+    if b"iCCP" in chunks:
+        converted = colours.converted(pixels, png_profile(chunks[b"iCCP"]))
+        pixels = pixels if converted is None else converted
+    return upright(pixels, orientation(bytes(chunks.get(b"eXIf", b""))))
 
 
-def _decode_with_opencv(
-    data: bytes, flags: int = cv2.IMREAD_UNCHANGED
-) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], bytes]:
-    """Pixels as they lie in the file, and the EXIF block or nothing."""
+def _decode_jpeg(data: bytes, colours: Colours) -> Pixels:
+    header = jpeg_header(data)
+    check_size(header.width, header.height)
+    pixels, complaints = with_complaints(lambda: _decode_with_opencv(data, AS_RGB))
+    serious = [line for line in complaints.splitlines() if not line.startswith(HARMLESS)]
+    if serious:
+        raise BadInput(f"damaged: {serious[0].removeprefix('Corrupt JPEG data: ')}; replace it or take it out")
+    converted = _converted_jpeg(data, header, pixels, colours)
+    return upright(pixels if converted is None else converted, orientation(header.exif))
+
+
+def _converted_jpeg(data: bytes, header: JpegHeader, pixels: NDArray, colours: Colours) -> NDArray | None:
+    if not header.profile:
+        return None
+    if header.channels == 4 and colours.convert:
+        from imagevae.images.pillow_formats import cmyk_of_jpeg
+
+        return colours.converted(cmyk_of_jpeg(data), header.profile)
+    return colours.converted(pixels, header.profile)
+
+
+def _decode_with_opencv(data: bytes, flags: int) -> NDArray:
+    """Pixels as they lie in the file, (height, width, channels): grey, RGB or RGBA."""
     try:
-        pixels, kinds, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=flags)
-    except cv2.error:  # raised for sizes out of bounds
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:  # raised for sizes out of bounds
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
         pixels = None
     if pixels is None:
         raise BadInput(DAMAGED)
     if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    elif pixels.shape[2] == 3 and flags == cv2.IMREAD_UNCHANGED:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    elif pixels.shape[2] == 4:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
-    exif = [bytes(block) for kind, block in zip(kinds, blocks, strict=True) if kind == cv2.IMAGE_METADATA_EXIF]
-    return pixels, exif[0] if exif else b""
-
-
-def _decode_with_pillow(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    pillow = _pillow()
-    from PIL import ImageOps, TiffImagePlugin
-
-    try:
-        with pillow.open(io.BytesIO(data), formats=OTHERS) as image:
-            if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(BITS) in ((16,) * 3, (16,) * 4):
-                return _decode_deep_tiff(data, image.tag_v2.get(EXTRA))
-            return _pixels(ImageOps.exif_transpose(image), image.format)
-    except BadInput:
-        raise
-    except pillow.UnidentifiedImageError:
-        raise BadInput("not an image, or damaged at its start; replace it or take it out") from None
-    except pillow.DecompressionBombError:
-        raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
-    except Exception as error:  # Pillow raises a wide choice of them for damaged images
-        raise BadInput(DAMAGED) from error
-
-
-def _pixels(image: "Image", kind: str | None) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    if image.mode.startswith("I;16") or (kind, image.mode) == ("PPM", "I"):  # which Pillow scales to 16 bits
-        return np.asarray(image).astype(np.uint16)[:, :, None]
-    if image.mode in ("F", "I"):
-        raise BadInput(f"pixels of Pillow's mode {image.mode}; 8 and 16 bits a channel are read")
-    return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
-
-
-def _decode_deep_tiff(data: bytes, extra: tuple[int, ...] | None) -> NDArray[np.uint16]:
-    """16 bits a channel, of which Pillow drops the lower 8; upright already. `extra` says what a fourth channel is."""
-    pixels: NDArray = _decode_with_opencv(data)[0]
-    if extra == (0,):  # no alpha
-        return np.ascontiguousarray(pixels[:, :, :3])
-    if extra == (1,):  # colours are multiplied by alpha
-        alpha = np.maximum(pixels[:, :, 3:], 1).astype(np.uint32)
-        pixels[:, :, :3] = np.minimum((pixels[:, :, :3] * np.uint32(65535) + alpha // 2) // alpha, 65535)
+        return pixels[:, :, None]
+    if flags == AS_IN_FILE:
+        swap = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        cv2.cvtColor(pixels, swap, dst=pixels)
     return pixels
 
 
-def _upright(pixels: NDArray, exif: bytes) -> NDArray:
-    turned = orientation(exif)
+def upright(pixels: NDArray, turned: int) -> NDArray:
+    """Turn and mirror pixels that lie as an orientation of EXIF says, see `orientation`."""
     if turned == 1:
         return pixels
     if turned in (5, 6, 7, 8):
@@ -181,10 +156,13 @@ def orientation(exif: bytes) -> int:
     """How an image lies, by its EXIF block: 1 is upright, 8 ways in all (Exif 2.3, 4.6.4 A)."""
     if not exif:
         return 1
-    metadata = _pillow().Exif()
+    from PIL.Image import Exif
+
+    metadata = Exif()
     try:
         metadata.load(exif)
-        return metadata.get(0x0112, 1)
+        turned = metadata.get(0x0112, 1)
+        return turned if turned in range(1, 9) else 1
     except Exception:  # Pillow raises a wide choice of them; metadata that can't be read say nothing
         return 1
 

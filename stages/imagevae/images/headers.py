@@ -1,4 +1,4 @@
-"""What the headers of PNG and JPEG files say, and whether the files are whole, without decoding them."""
+"""What the first bytes and the headers of image files say, and whether the files are whole, without decoding them."""
 
 import zlib
 from collections.abc import Iterator
@@ -10,16 +10,54 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"  # how these files begin
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2  # frames of ITU T.81 that are Huffman coded
 CUT_SHORT = "cut short: its end is missing"
 MAX_SCANS = 100  # of a progressive JPEG; usual are 10, and each can take as long as the whole of another image
+MAX_PROFILE = 2**24  # bytes of a colour profile; the largest in use, for printing, have some megabytes
+
+# How files of other formats begin, that are found under the name of an image: where, how, and what they are called.
+FOREIGN = [
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"%PDF", "PDF"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"7z\xbc\xaf", "7z"),
+    (0, b"Rar!", "RAR"),
+    (0, b"\0\0\1\0", "ICO"),
+    (0, b"v/1\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"DDS ", "DDS"),
+    (0, b"\x1aE\xdf\xa3", "Matroska"),
+    (0, b"<?xml", "XML"),
+    (0, b"<svg", "SVG"),
+    (0, b"<!DOCTYPE", "HTML"),
+    (0, b"<html", "HTML"),
+    (0, b"version https://git-lfs", "Git LFS pointer"),
+]
+BRANDS = {  # of ISO base media files (ISO/IEC 14496-12), by the first four bytes of the major brand
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"isom", b"mp41", b"mp42", b"iso2", b"M4V ", b"qt  "), "MP4"),
+    b"crx ": "CR3",
+}
+
+
+def foreign_format(data: bytes) -> str:
+    """What a file is that is no image of a kind that is read, as far as its first bytes say; or nothing."""
+    if data[4:8] == b"ftyp":
+        brands = {data[8:12], *(data[place : place + 4] for place in range(16, min(len(data), 64), 4))}
+        return "" if brands & {b"avif", b"avis"} else BRANDS.get(data[8:12], "")
+    start = data[:64].lstrip() if data[:1].isspace() else data
+    return next((name for place, sign, name in FOREIGN if start[place : place + len(sign)] == sign), "")
 
 
 def png_chunks(data: bytes, check_pixels: bool) -> Iterator[tuple[bytes, memoryview]]:
     """Kind and content of each chunk of a PNG file (PNG 3rd edition, 5.3).
 
-    OpenCV checks the checksums of pixels, but not those of animations, drops other chunks that are damaged, and fills
-    missing rows in without a word.
+    OpenCV checks the checksums of pixels, but drops other chunks that are damaged.
 
     Args:
-        check_pixels: whether to check the checksums of pixels too. Those of animations always are.
+        check_pixels: whether to check the checksums of pixels too.
 
     Raises:
         BadInput: the end is missing, or a chunk is damaged.
@@ -30,7 +68,6 @@ def png_chunks(data: bytes, check_pixels: bool) -> Iterator[tuple[bytes, memoryv
         kind = data[place + 4 : place + 8]
         if end > len(data):
             raise BadInput(CUT_SHORT)
-        check_pixels |= kind == b"acTL"
         checked = check_pixels or kind != b"IDAT"
         if checked and zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             raise BadInput("damaged: a checksum is wrong")
@@ -43,6 +80,49 @@ def png_size(data: bytes) -> tuple[int, int]:
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
+def png_profile(content: memoryview) -> bytes:
+    """The ICC profile in a chunk iCCP (PNG 3rd edition, 11.3.2.3); nothing where it can't be unpacked."""
+    packed = bytes(content).partition(b"\0")[2][1:]
+    try:
+        return zlib.decompressobj().decompress(packed, MAX_PROFILE)
+    except zlib.error:
+        return b""
+
+
+def still_pngs(data: bytes) -> list[bytes]:
+    """An animated PNG as PNGs without animation (PNG 3rd edition, 4.9): the image that is shown where animations are
+    not known, which is the first frame or outside of the animation; where it is outside, then the first frame.
+
+    Raises:
+        BadInput: a chunk is damaged or missing.
+    """
+    shared, image, frame = b"", b"", b""
+    header, controls = b"", list[bytes]()
+    for kind, content in png_chunks(data, check_pixels=True):
+        if kind == b"IHDR":
+            header = bytes(content)
+        elif kind == b"fcTL":
+            controls.append(bytes(content))
+        elif kind == b"IDAT":
+            image += png_chunk(kind, content)
+            covers = bool(controls)
+        elif kind == b"fdAT" and len(controls) == 1:
+            frame += png_chunk(b"IDAT", content[4:])
+        elif kind not in (b"acTL", b"fdAT", b"IEND"):
+            shared += png_chunk(kind, content) if not image else b""
+    if not (header and image and controls):
+        raise BadInput("damaged: an animated PNG without a frame")
+    first = [(header, image)] if covers else [(header, image), (controls[0][4:12] + header[8:], frame)]
+    end = png_chunk(b"IEND", b"")
+    return [PNG + png_chunk(b"IHDR", head) + shared + content + end for head, content in first]
+
+
+def png_chunk(kind: bytes, content: bytes | memoryview) -> bytes:
+    """A chunk with its length and checksum."""
+    checksum = zlib.crc32(content, zlib.crc32(kind))
+    return b"".join([len(content).to_bytes(4, "big"), kind, content, checksum.to_bytes(4, "big")])
+
+
 class JpegHeader(NamedTuple):
     """What a JPEG file says before its first scan (ITU T.81, B.1 and B.2).
 
@@ -51,17 +131,19 @@ class JpegHeader(NamedTuple):
         frame: code of the marker that its frame begins with, as `BASELINE`; 0 where there is none.
         depth: bits a channel.
         channels: how many there are.
-        exif: its first EXIF block, or nothing.
+        exif: its EXIF block, which may be spread over several segments; or nothing.
+        profile: its ICC profile (ICC.1, B.4), which may be so too; or nothing.
         tidy: whether there is nothing but segments before the scan.
     """
 
-    width: int = 0
-    height: int = 0
-    frame: int = 0
-    depth: int = 0
-    channels: int = 0
-    exif: bytes = b""
-    tidy: bool = True
+    width: int
+    height: int
+    frame: int
+    depth: int
+    channels: int
+    exif: bytes
+    profile: bytes
+    tidy: bool
 
 
 def jpeg_header(data: bytes) -> JpegHeader:
@@ -71,11 +153,11 @@ def jpeg_header(data: bytes) -> JpegHeader:
         BadInput: the end is missing, or the scans are more than `MAX_SCANS`: OpenCV fills missing rows in without a
             word.
     """
-    found, place = JpegHeader(), 2
+    width = height = frame = depth = channels = 0
+    exif, profile, tidy, place = b"", list[tuple[int, bytes]](), True, 2
     while place < len(data) - 9:
         if data[place] != 0xFF or data[place + 1] in (0x00, 0xFF):  # bytes between segments, which decoders pass over
-            found = found._replace(tidy=False)
-            place = data.find(b"\xff", place + 1)
+            tidy, place = False, data.find(b"\xff", place + 1)
             if place < 0:
                 break
             continue
@@ -85,14 +167,15 @@ def jpeg_header(data: bytes) -> JpegHeader:
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the start of the frame
             height, width = (int.from_bytes(data[place + start : place + start + 2], "big") for start in (5, 7))
-            found = found._replace(
-                width=width, height=height, frame=marker, depth=data[place + 4], channels=data[place + 9]
-            )
-        elif marker == 0xE1 and not found.exif and data[place + 4 : place + 10] == b"Exif\0\0":
-            found = found._replace(exif=data[place + 10 : end])
+            frame, depth, channels = marker, data[place + 4], data[place + 9]
+        elif marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0":
+            exif += data[place + 10 : end]
+        elif marker == 0xE2 and data[place + 4 : place + 16] == b"ICC_PROFILE\0":
+            profile.append((data[place + 16] if place + 16 < len(data) else 0, data[place + 18 : end]))
         place = end
     if place < 0 or data.rfind(b"\xff\xd9", place) < 0:  # not to be found before the scan: thumbnails have their own
         raise BadInput(CUT_SHORT)
     if data.count(b"\xff\xda", place) > MAX_SCANS:
         raise BadInput(f"more than {MAX_SCANS} scans")
-    return found
+    whole = b"".join(part for _, part in sorted(profile))
+    return JpegHeader(width, height, frame, depth, channels, exif, whole, tidy)

@@ -6,7 +6,7 @@ import re
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import md5
 from itertools import islice, zip_longest
@@ -69,6 +69,7 @@ class Head:
             images by their names (`images`, `rejected`, `left_aside`), these by kind as well (`left_aside_by_kind`);
             as far as they were known in time.
         rejected: names of images that could not be used, each with the digest of its bytes and the reason.
+        notes: in the same way what is to be known of images that were used, such as a profile that could not be.
         shards: by the names of the files, in the order in which their rows follow; as far as that was known in time.
     """
 
@@ -76,6 +77,7 @@ class Head:
     counts: dict[str, Any]
     rejected: dict[str, tuple[str, str]]
     shards: dict[str, ShardEntry]
+    notes: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def format_head(head: Head) -> bytes:
@@ -155,13 +157,19 @@ def read_head(file: Path) -> Head:
         head = json.loads(lines.readline())
         if head["columns"] != list(Row._fields):
             raise ValueError("it has other columns, of another version perhaps")
-        rejected = {name: (digest, reason) for name, (digest, reason) in head["rejected"].items()}
+        rejected, notes = (
+            {name: (digest, text) for name, (digest, text) in head.get(kind, {}).items()}
+            for kind in ("rejected", "notes")
+        )
         shards = {name: ShardEntry(*of) for name, of in head["shards"].items()}
         _demand(set(map(type, (head["recipe"], head["counts"]))) == {dict}, "a head of other entries")
-        _demand({type(text) for pair in rejected.values() for text in pair} <= {str}, "reasons that are no text")
+        _demand(
+            {type(text) for pair in (*rejected.values(), *notes.values()) for text in pair} <= {str},
+            "reasons that are no text",
+        )
         _demand(all(type(size) is int and size >= 0 for _, size in shards.values()), "sizes that are no numbers")
         _demand(all(map(SHARD.fullmatch, shards)), "shards that lie elsewhere")
-        return Head(head["recipe"], head["counts"], rejected, shards)
+        return Head(head["recipe"], head["counts"], rejected, shards, notes)
 
 
 def read_entries(file: Path, head: Head) -> Iterator[tuple[str, bytes]]:

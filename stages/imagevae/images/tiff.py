@@ -1,0 +1,143 @@
+"""TIFFs of 16 bits a channel, of which Pillow drops the lower 8, and of fax compression, which needs an eye on it."""
+
+import ctypes
+import io
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imagevae.cli.errors import BadInput
+
+MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2  # PhotometricInterpretation of TIFF 6.0
+ASSOCIATED = 1  # ExtraSamples: colours are multiplied by alpha
+NO_ALPHA = 0
+BLOCK = 2**20  # pixels that are computed with at once
+NUMBERS = {"u": "integers", "i": "signed integers", "f": "float", "c": "complex numbers"}  # kinds of NumPy's types
+M_PERTURB = -6  # of glibc's malloc.h: fills what is allocated
+_lock = Lock()
+
+
+def decode_deep(data: bytes, check_size: Callable[[int, int], None]) -> tuple[NDArray[np.uint16], int, bytes]:
+    """Decode a TIFF of 16 bits a channel: grey or RGB, with alpha or without, in strips or tiles, planes apart or not.
+
+    Args:
+        check_size: raises BadInput for a width and a height that are too large.
+
+    Returns:
+        uint16 (height, width, channels), grey, RGB or RGBA with straight alpha; the orientation, as in
+        `codec.orientation`; and the ICC profile or nothing.
+
+    Raises:
+        BadInput: a damaged image, or one of another kind.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        kind = int(page.photometric)
+        channels = page.samplesperpixel
+        if page.dtype != np.uint16 or kind not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB) or channels > 4 or page.ndim > 3:
+            raise BadInput(f"not read: {describe(page)}")
+        check_size(page.imagewidth, page.imagelength)
+        _check_whole(page, len(data))
+        pixels = page.asarray().reshape(_shape(page))
+        if page.planarconfig == 2 and channels > 1:
+            pixels = pixels.transpose(1, 2, 0)
+        extra = tuple(int(one) for one in page.extrasamples)
+        turned = int(page.tags[274].value) if 274 in page.tags else 1
+        profile = bytes(page.tags[34675].value) if 34675 in page.tags else b""
+    colours = 3 if kind == RGB else 1
+    if channels < colours:
+        raise BadInput(f"not read: {describe(page)}")
+    if extra[:1] == (NO_ALPHA,):
+        pixels = pixels[:, :, :colours]
+    pixels = np.array(pixels[:, :, : colours + 1], np.uint16)  # a copy in this machine's byte order
+    if kind == MIN_IS_WHITE:
+        np.subtract(65535, pixels[:, :, :1], out=pixels[:, :, :1])
+    if extra[:1] == (ASSOCIATED,) and pixels.shape[2] > colours:
+        _unmultiply(pixels)
+    return (_as_rgba(pixels) if pixels.shape[2] == 2 else pixels), turned, profile
+
+
+def describe(page: Any) -> str:
+    """What a page of tifffile's is, in words: `TIFF of 32-bit float, RGB`."""
+    kind = NUMBERS.get(page.dtype.kind, page.dtype.kind) if page.dtype else "unknown numbers"
+    return f"TIFF of {page.bitspersample}-bit {kind}, {getattr(page.photometric, 'name', page.photometric)}"
+
+
+def name_of(data: bytes) -> str:
+    """What a TIFF is that Pillow does not know, in words; or nothing, where tifffile does not know it either."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            return describe(file.pages.first)
+    except Exception:  # tifffile raises a wide choice of them for damaged files
+        return ""
+
+
+def _shape(page: Any) -> tuple[int, ...]:
+    height, width, channels = page.imagelength, page.imagewidth, page.samplesperpixel
+    planar = page.planarconfig == 2 and channels > 1
+    return (channels, height, width) if planar else (height, width, channels)
+
+
+def _check_whole(page: Any, size: int) -> None:
+    """Raise BadInput where parts of a page are missing, which tifffile would fill with zeros."""
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    missing = len(parts) < np.prod(page.chunked) or any(not count or start + count > size for start, count in parts)
+    raw = page.compression == 1 and sum(count for _, count in parts) < page.nbytes
+    if missing or raw:
+        raise BadInput("cut short: some of its pixels are missing")
+
+
+def _unmultiply(pixels: NDArray[np.uint16]) -> None:
+    """Divide colours by the alpha behind them, in place, rounded."""
+    rows = max(1, BLOCK // pixels.shape[1])
+    for start in range(0, len(pixels), rows):
+        part = pixels[start : start + rows]
+        alpha = np.maximum(part[:, :, -1:], 1).astype(np.uint32)
+        part[:, :, :-1] = np.minimum((part[:, :, :-1] * np.uint32(65535) + alpha // 2) // alpha, 65535)
+
+
+def _as_rgba(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return pixels[:, :, [0, 0, 0, 1]]
+
+
+def decode_surely(decode: Callable[[], NDArray]) -> NDArray:
+    """What a decoder gives that may leave memory as it was where its input is damaged, as libtiff's of faxes does.
+
+    It is called with differently filled memory, and has to give the same each time.
+
+    Raises:
+        BadInput: it does not, or this system can't fill memory (it is not glibc).
+    """
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt"):
+        raise BadInput("not read on this system: TIFF of fax compression, whose damage does not show; convert it")
+    with _lock:
+        try:
+            results = []
+            for fill in (0x55, 0xAA, 0x33):
+                libc.mallopt(M_PERTURB, fill)
+                _fill_freed(libc, fill)
+                results.append(decode())
+        finally:
+            libc.mallopt(M_PERTURB, 0)
+    if not all(np.array_equal(results[0], other) for other in results[1:]):
+        raise BadInput("damaged: some of its pixels are missing")
+    return results[0]
+
+
+def _fill_freed(libc: ctypes.CDLL, fill: int) -> None:
+    """Fill the small pieces of freed memory that glibc hands out again as they are."""
+    libc.malloc.restype = ctypes.c_void_p
+    for size in range(16, 1100, 16):
+        pieces = [libc.malloc(size) for _ in range(8)]
+        for piece in pieces:
+            ctypes.memset(piece, fill, size)
+        for piece in pieces:
+            libc.free(ctypes.c_void_p(piece))
