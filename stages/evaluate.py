@@ -92,7 +92,7 @@ def main(
     )
     from imagevae.evaluation.sheets import kl_table, sheets
     from imagevae.exploring.interpolation import interpolations
-    from imagevae.images.codec import encode_png
+    from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
     from imagevae.report.model_card import model_card as write_card
     from imagevae.report.record import read_record

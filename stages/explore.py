@@ -99,7 +99,7 @@ def interpolate(model_file: Path, first: Path, last: Path, output: Path, fit: st
     from imagevae.exploring.animation import encode_animation
     from imagevae.exploring.inputs import Form, read_square
     from imagevae.exploring.interpolation import interpolation, strip
-    from imagevae.images.codec import encode_png
+    from imagevae.images.encoding import encode_png
 
     with new_folder(output) as folder:
         form = Form(model.size, fit, background)
@@ -117,7 +117,7 @@ def traverse(model_file: Path, output: Path) -> None:
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import new_folder
     from imagevae.exploring.traversal import active_latents, traversal
-    from imagevae.images.codec import encode_png
+    from imagevae.images.encoding import encode_png
 
     active = active_latents(model)
     if not active:
@@ -139,7 +139,7 @@ def manifold(model_file: Path, output: Path) -> None:
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import new_folder
     from imagevae.exploring.traversal import plane
-    from imagevae.images.codec import encode_png
+    from imagevae.images.encoding import encode_png
 
     if model.latent_dim != 2:
         raise BadInput(f"{model_file}: a model with {model.latent_dim} latents; a plane takes one with two")

@@ -32,8 +32,9 @@ def main(
 ) -> None:
     from imagevae.conversion.convert import convert_source
     from imagevae.conversion.shard import Converted, Recipe
-    from imagevae.images.codec import decode, encode_png, flatten
+    from imagevae.images.codec import decode, flatten
     from imagevae.images.colour import Colours
+    from imagevae.images.encoding import encode_png
     from imagevae.images.square import fit_square
 
     def convert(data: bytes) -> Converted:

@@ -32,8 +32,9 @@ def main(
     from imagevae.conversion.convert import convert_source
     from imagevae.conversion.plain import rgb_size
     from imagevae.conversion.shard import Converted, Recipe
-    from imagevae.images.codec import decode, encode_png, flatten
+    from imagevae.images.codec import decode, flatten
     from imagevae.images.colour import Colours
+    from imagevae.images.encoding import encode_png
 
     def convert(data: bytes) -> Converted:
         colours = Colours(profiles == "convert")

@@ -21,7 +21,7 @@ def main(output: Path, factors: Path, count: int, size: int, seed: int) -> None:
     from tqdm import tqdm
 
     from imagevae.cli.output import new_folder, write_file
-    from imagevae.images.codec import encode_png
+    from imagevae.images.encoding import encode_png
     from imagevae.robot import COLOURS, FACTORS, draw_robot
 
     values = np.random.default_rng(seed).integers(0, 10, (count, len(FACTORS)))

@@ -70,8 +70,8 @@ def main(
     from imagevae.cli.output import check_output, new_folder
     from imagevae.exploring.traversal import active_latents, plane, traversal
     from imagevae.exploring.writing import write_squares
-    from imagevae.images.codec import encode_png
     from imagevae.images.contact_sheet import contact_sheet
+    from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
     from imagevae.model.coding import decode_in_batches
     from imagevae.model.sampling import draw_latents

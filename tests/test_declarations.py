@@ -27,6 +27,7 @@ SPARE = {
         "conversion/plain.py",  # which images rgba2rgb can keep as they are
     },
     "train": {
+        "images/encoding.py",  # it writes its pictures through DVCLive
         "images/storage.py",  # how shards are written
     },
     "sample": {
@@ -54,9 +55,9 @@ def names(entries: list) -> set[str]:
     return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
 
 
-def imported(file: Path) -> set[Path]:
+def imported(file: Path, found: set[Path] | None = None) -> set[Path]:
     """The modules of this project that a file imports, and those that they import."""
-    found: set[Path] = set()
+    found = set() if found is None else found
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom):  # of a module, or of modules from a wing
             modules = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -67,7 +68,8 @@ def imported(file: Path) -> set[Path]:
         for module in modules:
             path = CODE / f"{module.replace('.', '/')}.py"
             if path.is_file() and path not in found:
-                found |= {path} | imported(path)
+                found.add(path)
+                imported(path, found)
     return found
 
 
@@ -115,13 +117,13 @@ def test_each_import_is_covered_by_a_dependency_and_each_dependency_is_used(stag
 
 def test_imports_are_seen_however_they_are_written(tmp_path: Path):
     for line in (
-        "from imagevae.images import codec",
-        "from imagevae.images.codec import decode",
-        "import imagevae.images.codec as c",
+        "from imagevae.images import headers",
+        "from imagevae.images.headers import jpeg_header",
+        "import imagevae.images.headers as h",
     ):
         (tmp_path / "script.py").write_text(f"def main():\n    {line}\n")
         found = {path.relative_to(CODE / "imagevae").as_posix() for path in imported(tmp_path / "script.py")}
-        assert found == {"cli/errors.py", "images/codec.py", "images/headers.py"}
+        assert found == {"cli/errors.py", "images/headers.py"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imagevae.images.codec import decode
-
 FACTORS = ("colour", "body", "face", "eyes", "mouth", "accessory")
 COLOURS = ("blue", "brown", "green", "grey", "orange", "pink", "purple", "red", "white", "yellow")
 
@@ -42,6 +40,7 @@ def _part(colour: str, folder: str, number: int, size: int) -> NDArray[np.uint8]
     each other; the number in the file's name stands for the shape, in every colour."""
     parts = files("robohash") / "sets" / "set1" / colour / folder
     [file] = [part for part in parts.iterdir() if part.name.endswith(f"-{number + 1:02}.png")]
-    part = decode(file.read_bytes()).astype(np.float32)
+    pixels = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    part = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA).astype(np.float32)
     part[:, :, :3] *= part[:, :, 3:] / 255
     return np.rint(cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA)).astype(np.uint8)

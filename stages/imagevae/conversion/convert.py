@@ -11,9 +11,9 @@ from imagevae.conversion.progress import progress
 from imagevae.conversion.shard import Recipe, convert_items
 from imagevae.conversion.threads import cores, keep_freed_memory
 from imagevae.conversion.written import SHOWN, Written, read_tiles, report_rejected
-from imagevae.images.codec import encode_png
 from imagevae.images.complaints import quiet_decoders
 from imagevae.images.contact_sheet import contact_sheet, evenly_spaced
+from imagevae.images.encoding import encode_png
 from imagevae.images.listing import Listing
 from imagevae.images.sources import list_source, state
 from imagevae.images.storage import file_name

@@ -1,12 +1,12 @@
 """Image files that are 8-bit sRGB already, by their headers: a stage that makes RGB images can keep them."""
 
 from imagevae.cli.errors import BadInput
-from imagevae.images.codec import MAX_PIXELS, orientation
 from imagevae.images.colour import BadProfile, Colours, is_srgb
 from imagevae.images.headers import (
     BASELINE,
     EXTENDED,
     JPEG,
+    MAX_PIXELS,
     PNG,
     PROGRESSIVE,
     jpeg_header,
@@ -14,6 +14,7 @@ from imagevae.images.headers import (
     png_profile,
     png_size,
 )
+from imagevae.images.orientation import orientation
 
 
 def rgb_size(data: bytes, colours: Colours | None = None) -> tuple[int, int] | None:

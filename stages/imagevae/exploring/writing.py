@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imagevae.images.codec import encode_png
+from imagevae.images.encoding import encode_png
 from imagevae.images.manifest import MANIFEST, Head, Row, draft, format_row
 from imagevae.images.storage import PER_SHARD, ArrayShard, file_name
 

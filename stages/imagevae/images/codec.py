@@ -1,4 +1,4 @@
-"""Decoding the bytes of image files to RGB, and encoding PNG."""
+"""Decoding the bytes of image files to RGB."""
 
 import cv2
 import numpy as np
@@ -7,13 +7,24 @@ from numpy.typing import NDArray
 from imagevae.cli.errors import BadInput
 from imagevae.images.colour import Colours
 from imagevae.images.complaints import with_complaints
-from imagevae.images.headers import JPEG, PNG, JpegHeader, jpeg_header, png_chunks, png_profile, png_size, still_pngs
+from imagevae.images.headers import (
+    DAMAGED,
+    JPEG,
+    MAX_PIXELS,
+    PNG,
+    JpegHeader,
+    check_size,
+    jpeg_header,
+    png_chunks,
+    png_profile,
+    png_size,
+    still_pngs,
+)
+from imagevae.images.orientation import orientation, upright
 
 RGB = tuple[int, ...]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-MAX_PIXELS = 2**27  # 134 megapixels: what decoding an image may take is decided before any memory is
-DAMAGED = "damaged, or of a kind that is not read; replace it or take it out"
 SMALL = 2**14  # bytes of a PNG or JPEG; it unpacks to some megabytes
 AS_IN_FILE = cv2.IMREAD_UNCHANGED
 AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -71,12 +82,6 @@ def memory_needed(data: bytes) -> int:
     except (BadInput, IndexError):
         return 0
     return min(width * height, MAX_PIXELS) * (channels + 8)
-
-
-def check_size(width: int, height: int) -> None:
-    """Raise BadInput for an image of more than `MAX_PIXELS`."""
-    if width * height > MAX_PIXELS:
-        raise BadInput(f"{width}x{height} pixels, more than the {MAX_PIXELS} that are read")
 
 
 def _decode_png(data: bytes, colours: Colours) -> Pixels:
@@ -139,34 +144,6 @@ def _decode_with_opencv(data: bytes, flags: int) -> NDArray:
     return pixels
 
 
-def upright(pixels: NDArray, turned: int) -> NDArray:
-    """Turn and mirror pixels that lie as an orientation of EXIF says, see `orientation`."""
-    if turned == 1:
-        return pixels
-    if turned in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
-    if turned in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if turned in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def orientation(exif: bytes) -> int:
-    """How an image lies, by its EXIF block: 1 is upright, 8 ways in all (Exif 2.3, 4.6.4 A)."""
-    if not exif:
-        return 1
-    from PIL.Image import Exif
-
-    metadata = Exif()
-    try:
-        metadata.load(exif)
-        turned = metadata.get(0x0112, 1)
-        return turned if turned in range(1, 9) else 1
-    except Exception:  # Pillow raises a wide choice of them; metadata that can't be read say nothing
-        return 1
-
-
 def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> NDArray[np.uint8]:
     """Composite straight alpha over a background and scale to 8 bits, rounding to the nearest once, at the end.
 
@@ -211,16 +188,3 @@ def _over_deep(colour: NDArray, alpha: NDArray, background: RGB) -> NDArray:
     wide = alpha.astype(np.uint64)
     over = 255 * colour.astype(np.uint64) * wide + np.asarray(background, np.uint64) * 65535 * (65535 - wide)
     return (over + 65535**2 // 2) // 65535**2
-
-
-# Sooner written and read than with what OpenCV chooses itself, and smaller, photographs and flat art alike.
-PNG_SETTINGS = (
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
-)
-
-
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode uint8 (height, width, 3 or 4), RGB or RGBA, as PNG without metadata: same pixels, same bytes."""
-    swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    return cv2.imencode(".png", cv2.cvtColor(pixels, swap), PNG_SETTINGS)[1].tobytes()

@@ -8,6 +8,8 @@ from imagevae.cli.errors import BadInput
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"  # how these files begin
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2  # frames of ITU T.81 that are Huffman coded
+MAX_PIXELS = 2**27  # 134 megapixels: what decoding an image may take is decided before any memory is
+DAMAGED = "damaged, or of a kind that is not read; replace it or take it out"
 CUT_SHORT = "cut short: its end is missing"
 MAX_SCANS = 100  # of a progressive JPEG; usual are 10, and each can take as long as the whole of another image
 MAX_PROFILE = 2**24  # bytes of a colour profile; the largest in use, for printing, have some megabytes
@@ -40,6 +42,12 @@ BRANDS = {  # of ISO base media files (ISO/IEC 14496-12), by the first four byte
     **dict.fromkeys((b"isom", b"mp41", b"mp42", b"iso2", b"M4V ", b"qt  "), "MP4"),
     b"crx ": "CR3",
 }
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise BadInput for an image of more than `MAX_PIXELS`."""
+    if width * height > MAX_PIXELS:
+        raise BadInput(f"{width}x{height} pixels, more than the {MAX_PIXELS} that are read")
 
 
 def foreign_format(data: bytes) -> str:

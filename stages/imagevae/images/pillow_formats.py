@@ -11,9 +11,11 @@ from PIL import GifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError
 
 from imagevae.cli.errors import BadInput
 from imagevae.images import tiff
-from imagevae.images.codec import DAMAGED, MAX_PIXELS, Pixels, check_size, upright
 from imagevae.images.colour import Colours
-from imagevae.images.headers import foreign_format
+from imagevae.images.headers import DAMAGED, MAX_PIXELS, check_size, foreign_format
+from imagevae.images.orientation import upright
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP")  # by Pillow's names; it knows more, and starts programs
 PLUGINS = {"HEIC": ("pillow_heif", "HEIF"), "JPEG XL": ("pillow_jxl", "JXL")}  # modules and names of more formats
@@ -92,7 +94,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _deep(data: bytes, colours: Colours) -> Pixels:
-    pixels, turned, profile = tiff.decode_deep(data, check_size)
+    pixels, turned, profile = tiff.decode_deep(data)
     converted = colours.converted(pixels, profile)
     return upright(pixels if converted is None else converted, turned)
 

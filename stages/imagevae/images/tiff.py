@@ -10,25 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
+from imagevae.images.headers import check_size
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2  # PhotometricInterpretation of TIFF 6.0
 ASSOCIATED = 1  # ExtraSamples: colours are multiplied by alpha
 NO_ALPHA = 0
+MAX_BYTES = 2**29  # of pixels: some steps hold them twice
 BLOCK = 2**20  # pixels that are computed with at once
 NUMBERS = {"u": "integers", "i": "signed integers", "f": "float", "c": "complex numbers"}  # kinds of NumPy's types
 M_PERTURB = -6  # of glibc's malloc.h: fills what is allocated
 _lock = Lock()
 
 
-def decode_deep(data: bytes, check_size: Callable[[int, int], None]) -> tuple[NDArray[np.uint16], int, bytes]:
+def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
     """Decode a TIFF of 16 bits a channel: grey or RGB, with alpha or without, in strips or tiles, planes apart or not.
-
-    Args:
-        check_size: raises BadInput for a width and a height that are too large.
 
     Returns:
         uint16 (height, width, channels), grey, RGB or RGBA with straight alpha; the orientation, as in
-        `codec.orientation`; and the ICC profile or nothing.
+        `orientation`; and the ICC profile or nothing.
 
     Raises:
         BadInput: a damaged image, or one of another kind.
@@ -42,6 +41,8 @@ def decode_deep(data: bytes, check_size: Callable[[int, int], None]) -> tuple[ND
         if page.dtype != np.uint16 or kind not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB) or channels > 4 or page.ndim > 3:
             raise BadInput(f"not read: {describe(page)}")
         check_size(page.imagewidth, page.imagelength)
+        if page.nbytes > MAX_BYTES:
+            raise BadInput(f"{page.nbytes} bytes of pixels, more than the {MAX_BYTES} that are read")
         _check_whole(page, len(data))
         pixels = page.asarray().reshape(_shape(page))
         if page.planarconfig == 2 and channels > 1:
