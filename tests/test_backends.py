@@ -75,7 +75,7 @@ from imagevae.training.batches import Batches
 from imagevae.model.vae import VAE
 pictures = numpy.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), numpy.uint8)
 for images in (pictures, jax.device_put(pictures)):
-    model = VAE(8, 4, 4, seed=0)
+    model = VAE(size=8, network="vector", latent_dim=4, width=4)
     model.compile(optimizer=keras.optimizers.Adam(0.01))
     model.fit(Batches(images, 8, 0, flip=True, shift=2), epochs=2, shuffle=False, verbose=0)
     print(hash(b"".join(weight.tobytes() for weight in model.get_weights())))

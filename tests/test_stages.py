@@ -16,11 +16,10 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import ROOT, TINY, assert_refused, run_stage, tree, write_images
+from conftest import ROOT, STAGES, TINY, assert_refused, flags, run_stage, tree, write_images
 from imagevae.dataset.squares import read_squares
 from imagevae.model.archive import load_model, save_model
 from imagevae.model.vae import VAE
-from test_declarations import STAGES, flags
 
 
 @pytest.fixture
@@ -364,7 +363,7 @@ def test_modes_of_sample_refuse_what_makes_no_sense(model_file: Path, squares: P
     (tmp_path / "some" / "broken.png").write_bytes(b"no image")
     refused("--encode", tmp_path / "some", culprits=(tmp_path / "some" / "broken.png",))
     refused("--interpolate", squares / "0000.png", tmp_path / "none.png", culprits=("none.png",))
-    save_model(VAE(8, 3, 4), tmp_path / "three.keras")
+    save_model(VAE(size=8, network="vector", latent_dim=3, width=4), tmp_path / "three.keras")
     refused("--manifold", model=tmp_path / "three.keras", culprits=("three.keras", "3 latents"))
 
 
@@ -378,7 +377,7 @@ sys.exit(status)
 
 @pytest.mark.slow
 def test_a_hundred_thousand_samples_take_no_more_memory_than_two_thousand(tmp_path: Path):
-    save_model(VAE(8, 2, 4), tmp_path / "vae.keras")
+    save_model(VAE(size=8, network="vector", latent_dim=2, width=4), tmp_path / "vae.keras")
     peaks = []
     for count in (2_000, 100_000):
         out = tmp_path / str(count)

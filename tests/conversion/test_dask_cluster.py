@@ -15,7 +15,8 @@ from conftest import ROOT, assert_refused, run_stage, tree, write_images
 from imagevae.cli.errors import BadInput
 from imagevae.conversion.convert import convert_source
 from imagevae.conversion.shard import Recipe
-from imagevae.images.codec import decode, encode_png, flatten
+from imagevae.images.codec import decode, flatten
+from imagevae.images.encoding import encode_png
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
@@ -127,7 +128,7 @@ def test_a_worker_that_has_loaded_other_code_is_refused(scheduler: str, tmp_path
 
     with worker(scheduler):
         assert run().returncode == 0
-        with (tmp_path / "stages" / "imagevae" / "images.py").open("a") as file:
+        with (tmp_path / "stages" / "imagevae" / "images" / "codec.py").open("a") as file:
             file.write("# changed")
         assert_refused(run(), "other code")
     with worker(scheduler):

@@ -10,10 +10,10 @@ import pytest
 
 from conftest import as_images, run_stage, write_images
 from imagevae.cli.errors import BadInput
+from imagevae.dataset import squares
 from imagevae.dataset.held_out import split
 from imagevae.dataset.squares import read_squares
-from imagevae.dataset.squares import squares as dataset
-from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row, read_head, read_rows, read_sections
+from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row, read_head, read_rows, read_entries
 
 DIGEST = 32 * "0"
 
@@ -85,14 +85,14 @@ def test_more_shards_than_a_process_may_open_files(tmp_path: Path):
     try:
         assert np.array_equal(read_squares(tmp_path)[:], images[:, 0])
     finally:
-        dataset._map.cache_clear()
+        squares._map.cache_clear()
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_a_manifest_is_read_as_it_was_written(copy: Path):
     head, rows = read_head(copy / MANIFEST), list(read_rows(copy / MANIFEST))
     assert (copy / MANIFEST).read_bytes() == b"".join([format_head(head), *map(format_row, rows)])
-    for name, lines in read_sections(copy / MANIFEST, head):
+    for name, lines in read_entries(copy / MANIFEST, head):
         assert lines == b"".join(format_row(row) for row in rows if row.file == name)
     counts = json.loads((copy / MANIFEST).read_text().splitlines()[0])["counts"]
     assert counts == {"images": 50, "rejected": 0, "left_aside": 0}

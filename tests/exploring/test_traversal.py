@@ -8,7 +8,7 @@ from imagevae.model.vae import VAE
 
 def model_that_uses(latents: list[int], latent_dim: int = 5) -> VAE:
     """An untrained model, whose decoder hears only some latents, the first of them loudest."""
-    model = VAE(8, latent_dim, width=4)
+    model = VAE(size=8, network="vector", latent_dim=latent_dim, width=4, kl_weight=1.0)
     model.scale.assign(1e-2)
     [dense] = [layer for layer in model.decoder.layers if layer.name.startswith("dense")]
     kernel, bias = dense.get_weights()
@@ -34,5 +34,5 @@ def test_a_traversal_has_a_row_for_each_latent_and_the_same_image_in_its_middle(
 
 
 def test_the_plane_grows_to_the_right_and_upwards():
-    model = VAE(8, 2, width=4)
+    model = VAE(size=8, network="vector", latent_dim=2, width=4)
     assert plane(model, steps=3).shape == (24, 24, 3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_images import FILES, SUITE
+from test_codec import FILES, SUITE
 from test_sources import pack
 
 from conftest import ROOT
@@ -89,7 +89,7 @@ def decode_mutants(progress: Path) -> None:
 @pytest.mark.slow
 def test_no_bytes_can_break_decoding(tmp_path: Path):
     progress = tmp_path / "progress"
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("stages", "tests", "tests/imagevae"))
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("stages", "tests", "tests/images"))
     result = subprocess.run(
         [sys.executable, __file__, progress],
         capture_output=True,

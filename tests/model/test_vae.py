@@ -20,6 +20,14 @@ def images(count: int, size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
 
 
+def small(**settings: object) -> VAE:
+    """A model with two latents, of the ELBO."""
+    return VAE(
+        **{"size": 8, "network": "vector", "latent_dim": 2, "width": 4, "kl_weight": 1.0, "texture_weight": 0.0}
+        | settings
+    )
+
+
 def weights(model: VAE) -> list[np.ndarray]:
     return [np.asarray(weight) for weight in model.get_weights()]
 
@@ -34,16 +42,16 @@ def assert_equal(one: list[np.ndarray], other: list[np.ndarray]) -> None:
 @pytest.mark.parametrize(("network", "latent_dim"), [("vector", 1), ("vector", 5), ("mlp", 3), ("spatial", None)])
 def test_shapes(size: int, network: str, latent_dim: int | None):
     latent_dim = latent_dim or 2 * grid_levels(size, 4)[1] ** 2
-    model = VAE(size, latent_dim, width=4, network=network)
+    model = VAE(size=size, network=network, latent_dim=latent_dim, width=4)
     z_mean, z_log_sigma = model.encode(images(3, size))
     assert z_mean.shape == z_log_sigma.shape == (3, latent_dim)
     assert model.decode(z_mean).shape == (3, size, size, 3)
 
 
 def test_the_seed_decides_the_weights():
-    assert_equal(weights(VAE(8, 2, 4, seed=1)), weights(VAE(8, 2, 4, seed=1)))
+    assert_equal(weights(small(seed=1)), weights(small(seed=1)))
     with pytest.raises(AssertionError):
-        assert_equal(weights(VAE(8, 2, 4, seed=1)), weights(VAE(8, 2, 4, seed=2)))
+        assert_equal(weights(small(seed=1)), weights(small(seed=2)))
 
 
 def test_latents_are_drawn_around_their_means():
@@ -56,7 +64,7 @@ def test_latents_are_drawn_around_their_means():
 
 def trained(seed: int = 0, texture_weight: float = 0.0) -> VAE:
     keras.utils.set_random_seed(0)
-    model = VAE(8, 2, 4, texture_weight=texture_weight, seed=seed)
+    model = small(texture_weight=texture_weight, seed=seed)
     model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
     model.fit(Batches(as_images(images(20, 8)), 6, seed), epochs=12, verbose=0)
     return model
@@ -66,7 +74,7 @@ def test_training_lowers_the_loss_and_learns_the_scale_of_the_decoder():
     model = trained()
     errors = ops.convert_to_numpy(model(images(20, 8))[0]) - images(20, 8) / 255
     assert float(model.scale) == pytest.approx(np.mean(np.abs(errors)), rel=0.5)
-    before = VAE(8, 2, 4)
+    before = small()
     before.compile(optimizer="adam", jit_compile=False)
     old, new = (m.evaluate(Batches(as_images(images(20, 8)), 6), verbose=0, return_dict=True) for m in (before, model))
     assert new["loss"] < old["loss"]
@@ -105,7 +113,8 @@ def test_a_saved_model_is_the_same_model_in_the_same_bytes(tmp_path: Path):
 def test_mixed_precision_is_of_the_networks_alone(network: str, latent_dim: int, tmp_path: Path):
     """Weights, latents, pixels and losses are float32; and so is all of it once the model has been saved."""
     whole, mixed = (
-        VAE(16, latent_dim, 4, network=network, precision=precision) for precision in ("float32", "mixed_bfloat16")
+        VAE(size=16, network=network, latent_dim=latent_dim, width=4, precision=precision)
+        for precision in ("float32", "mixed_bfloat16")
     )
     assert_equal(weights(whole), weights(mixed))
     batch, losses = images(12, 16), []

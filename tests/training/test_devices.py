@@ -135,7 +135,7 @@ from imagevae.training.devices import shared_by
 from imagevae.model.vae import VAE
 import keras
 with shared_by("cluster"):
-    model = VAE(8, 2, 4)
+    model = VAE(size=8, network="vector", latent_dim=2, width=4)
     images = np.full((3, 8, 8, 3), 100, np.uint8)  # all are alike
     layout = keras.distribution.distribution().get_data_layout(images.shape).backend_layout
     images = jax.make_array_from_process_local_data(layout, images)

@@ -23,7 +23,7 @@ LATENTS = 6
 def model() -> VAE:
     """A decoder as it is at the start, which makes a different image of each z."""
     keras.utils.set_random_seed(0)
-    return VAE(8, LATENTS, network="mlp")
+    return VAE(size=8, network="mlp", latent_dim=LATENTS, width=16)
 
 
 def normal(count: int, seed: int) -> np.ndarray:
