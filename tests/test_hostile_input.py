@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from PIL import Image
 
 from conftest import Project, assert_refused, run_stage, tree, write_images
 from image_files import chunk
+from imagevae.cli.output import MARK
+from imagevae.dataset.squares import read_squares
+from imagevae.images.left_aside import EMPTY, LINK_AGAIN, LINK_MEMBER, LINK_OUT, SPECIAL_MEMBER, in_words
 from imagevae.images.manifest import read_head, read_rows
 
 IMAGE_STAGES = ["rgba2rgb", "resize"]
@@ -95,6 +99,12 @@ BAD = {  # and what the reason says
     "bad/new\nline.png": (b"", "empty"),
 }
 ASIDE = [".DS_Store", "Thumbs.db", "notes.txt", ".hidden.png", "folder/README", ".git/config"]
+KINDS = {"hidden": 3, ".db": 1, ".txt": 1, EMPTY: 1, LINK_AGAIN: 1, "without an extension": 1}
+
+
+def results(folder: Path) -> set[str]:
+    """What a stage wrote into a folder besides its mark."""
+    return set(tree(folder)) - {MARK}
 
 
 @pytest.fixture
@@ -121,7 +131,7 @@ def test_bad_files_cost_nothing_but_themselves(stage: str, form: str, mixed: Pat
     result = run_stage(stage, *arguments, "--max_rejected", 0.9, preexec_fn=in_little_memory)
     assert result.returncode == 0, result.stderr
     aside, counts, *table = result.stderr.splitlines()
-    assert aside == f"{mixed}: {len(ASIDE) + 2} files or folders left aside"
+    assert aside == f"{mixed}: {len(ASIDE) + 2} files or folders left aside: {in_words(Counter(KINDS))}"
     assert counts == f"{mixed}: {len(BAD)} of {len(GOOD) + len(BAD)} images rejected"
     assert len(table) == len(BAD)
     for line, name in zip(table, sorted(BAD), strict=True):
@@ -130,9 +140,10 @@ def test_bad_files_cost_nothing_but_themselves(stage: str, form: str, mixed: Pat
         head = read_head(tmp_path / "out" / "manifest.jsonl")
         assert sorted(row.name for row in read_rows(tmp_path / "out" / "manifest.jsonl")) == sorted(GOOD)
         assert head.rejected.keys() == BAD.keys()
-        assert head.counts == {"images": len(GOOD), "rejected": len(BAD), "left_aside": len(ASIDE) + 2}
+        counts = {"images": len(GOOD), "rejected": len(BAD), "left_aside": len(ASIDE) + 2}
+        assert head.counts == {**head.counts, **counts, "left_aside_by_kind": KINDS}
     else:
-        assert len(tree(tmp_path / "out")) == len(GOOD)
+        assert len(results(tmp_path / "out")) == len(GOOD)
 
     result = run_stage(stage, "--input", mixed, "--output", tmp_path / "none", "--format", form)
     assert_refused(result, mixed, f"{len(BAD)} of {len(GOOD) + len(BAD)}", "max_rejected=0.01")
@@ -153,7 +164,7 @@ def test_files_of_any_name_are_written_or_rejected_alone(stage: str, tmp_path: P
         result = run_stage(stage, *arguments)
         assert result.returncode == 0, result.stderr
         assert [line.split("'")[1] for line in result.stderr.splitlines()[1:]] == rejected
-    assert len(tree(tmp_path / "files")) == len(names)
+    assert len(results(tmp_path / "files")) == len(names)
     rows = read_rows(tmp_path / "shards" / "manifest.jsonl")
     assert sorted(row.name for row in rows) == sorted(names + unfit)
     again = run_stage("resize", "--input", tmp_path / "shards", "--output", tmp_path / "again", "--format", "shards")
@@ -185,16 +196,16 @@ def test_links_and_members_lead_nowhere_else(stage: str, form: str, tmp_path: Pa
     arguments = ("--input", source, "--output", tmp_path / "out", "--max_rejected", 1, "--format", form)
     result = run_stage(stage, *arguments)
     assert result.returncode == 0, result.stderr
-    aside, _, *table = result.stderr.splitlines()
-    assert aside == f"{source}: 6 files or folders left aside"
-    rejected = ["broken.png", "loop.png", *(f"some.tar/{name}" for name in leading_out)]
+    aside, warning, _, *table = result.stderr.splitlines()
+    kinds = Counter({LINK_OUT: 2, LINK_AGAIN: 1, LINK_MEMBER: 1, SPECIAL_MEMBER: 1})
+    assert aside == f"{source}: 5 files or folders left aside: {in_words(kinds)}"
+    assert "DVC does not track" in warning
+    rejected = ["broken.png", "loop.png", "some.tar/hard.png", *(f"some.tar/{name}" for name in leading_out)]
     assert [line.split("  ")[1] for line in table] == [repr(name) for name in sorted(rejected)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "outside"]
     assert list(tree(outside)) == ["far.png"]
     if form == "files":
-        assert set(tree(tmp_path / "out")) == {"near.png", "link.png.png", "link.png", "some.tar/fine.png"} - {
-            "link.png.png"
-        }
+        assert results(tmp_path / "out") == {"near.png", "link.png", "some.tar/fine.png"}
 
 
 # What goes wrong outside of the images
@@ -302,6 +313,49 @@ def test_ctrl_c_stops_a_stage_and_leaves_nothing(stage: str, form: str, where: s
     )
     assert (result.returncode, result.stderr) == (130, f"\n{stage}: stopped\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hook", "in"]
+
+
+@both_stages
+@pytest.mark.parametrize("name", ["pipe", "pipe.tar", "folder/pipe.png"])
+def test_a_fifo_is_not_waited_for(stage: str, name: str, tmp_path: Path):
+    write_images(tmp_path / "folder", 3)
+    os.mkfifo(tmp_path / name)
+    arguments = ("--input", tmp_path / name, "--output", tmp_path / "out")
+    assert_refused(run_stage(stage, *arguments, timeout=60), name, "a FIFO")
+    arguments = ("--input", tmp_path / "folder", "--output", tmp_path / "out", "--max_rejected", 0.5)
+    result = run_stage(stage, *arguments, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert ("a FIFO, not a file" in result.stderr) == name.startswith("folder")
+
+
+@both_stages
+@pytest.mark.parametrize("first", FORMATS)
+@both_formats
+def test_an_output_holds_what_the_last_run_made_and_nothing_else(stage: str, first: str, form: str, tmp_path: Path):
+    """Images that were deleted, or are broken now, leave nothing behind; nor does the other form."""
+    write_images(tmp_path / "in", 6)
+    arguments = ("--input", tmp_path / "in", "--output", tmp_path / "out", "--max_rejected", 0.9)
+    sheet = ("--contact_sheet", tmp_path / "out" / "sheets" / "sheet.png")
+    assert run_stage(stage, *arguments, *sheet, "--format", first).returncode == 0
+    (tmp_path / "in" / "0000.png").unlink()
+    (tmp_path / "in" / "0001.png").write_bytes(b"broken")
+    for folder in ("out", "fresh"):
+        arguments = ("--input", tmp_path / "in", "--output", tmp_path / folder, "--max_rejected", 0.9)
+        assert run_stage(stage, *arguments, "--format", form).returncode == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+    assert len(read_squares(tmp_path / "out")) == 4 if stage == "resize" else True
+
+
+@both_stages
+@both_formats
+def test_folders_of_others_are_refused_before_anything_is_touched(stage: str, form: str, tmp_path: Path):
+    write_images(tmp_path / "in", 3)
+    write_images(tmp_path / "mine" / ".partial", 2)
+    arguments = ("--input", tmp_path / "in", "--output", tmp_path / "mine", "--format", form)
+    before = tree(tmp_path)
+    result = run_stage(stage, *arguments, "--contact_sheet", tmp_path / "sheet.png")
+    assert_refused(result, tmp_path / "mine", "'.partial'", "new or an empty folder")
+    assert tree(tmp_path) == before
 
 
 @pytest.fixture(scope="module")
