@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 
 from image_files import CHANNELS, KINDS, chunk, write_png, write_tiff
 from imagevae.cli.errors import BadInput
-from imagevae.images.codec import MAX_PIXELS, decode, encode_png, flatten
+from imagevae.images.codec import MAX_PIXELS, decode, flatten
+from imagevae.images.encoding import encode_png
 
 SMALL = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
 PIXELS = cv2.resize(SMALL, (31, 23), interpolation=cv2.INTER_CUBIC)
@@ -294,7 +295,8 @@ def test_no_flipped_bit_of_a_png_goes_unnoticed(kind: str):
 def test_a_jpeg_of_endless_scans_is_refused():
     data = encoded(RGB, "JPEG", progressive=True)
     last = data[data.rfind(b"\xff\xda") : -2]
-    assert decode(data[:-2] + last * 20 + data[-2:]).shape == (23, 31, 3)
+    assert data.count(b"\xff\xda") > 5
+    assert decode(data).shape == (23, 31, 3)
     with pytest.raises(BadInput, match="scans"):
         decode(data[:-2] + last * 200 + data[-2:])
 
@@ -308,7 +310,8 @@ def test_the_number_of_pixels_is_limited_before_they_are_decoded():
             with pytest.raises(BadInput, match=f"{width}x{height} pixels"):
                 decode(bytes(data))
         else:
-            assert decode(bytes(data)).shape == (height, width, 3)  # what is missing inside of a JPEG is grey
+            with pytest.raises(BadInput, match="premature end"):  # it was decoded, and pixels were missing
+                decode(bytes(data))
 
 
 @pytest.mark.parametrize("kind", ["png rgba", "jpeg"])

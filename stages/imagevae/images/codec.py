@@ -122,7 +122,7 @@ def _converted_jpeg(data: bytes, header: JpegHeader, pixels: NDArray, colours: C
     if header.channels == 4 and colours.convert:
         from imagevae.images.pillow_formats import cmyk_of_jpeg
 
-        return colours.converted(cmyk_of_jpeg(data), header.profile)
+        return colours.converted(cmyk_of_jpeg(data), header.profile, inks=True)
     return colours.converted(pixels, header.profile)
 
 

@@ -28,12 +28,12 @@ class Colours:
     convert: bool = True
     notes: list[str] = field(default_factory=list)
 
-    def converted(self, pixels: NDArray, profile: bytes) -> NDArray | None:
+    def converted(self, pixels: NDArray, profile: bytes, inks: bool = False) -> NDArray | None:
         """The pixels in sRGB, see `to_srgb`; None where there is no profile, or it is ignored or can't be used."""
         if not (profile and self.convert):
             return None
         try:
-            return to_srgb(pixels, profile)
+            return to_srgb(pixels, profile, inks)
         except BadProfile as error:
             self.notes.append(str(error))
             return None
@@ -82,13 +82,13 @@ def is_srgb(profile: bytes) -> bool:
     return bool(np.abs(_transform(colours, profile).astype(int) - colours).max() <= SAME)
 
 
-def to_srgb(pixels: NDArray, profile: bytes) -> NDArray:
+def to_srgb(pixels: NDArray, profile: bytes, inks: bool = False) -> NDArray:
     """Convert colours to sRGB, with the profile's intent "perceptual", as Pillow's ImageCms does by default.
 
     Args:
-        pixels: uint8 or uint16 (height, width, channels): grey, RGB or CMYK (full ink is the largest number); grey or
-            RGB with alpha behind, which stays.
+        pixels: uint8 or uint16 (height, width, channels): grey or RGB, with alpha behind, which stays, or without.
         profile: ICC profile of these colours.
+        inks: whether the pixels are CMYK, full ink being the largest number.
 
     Returns:
         the same type, RGB or RGBA; the pixels themselves where the profile is that of sRGB.
@@ -100,7 +100,7 @@ def to_srgb(pixels: NDArray, profile: bytes) -> NDArray:
     colours = next((count for count, signature in _SIGNATURES.items() if signature == space), 0)
     if colours == 1 and pixels.shape[2] >= 3 and (pixels[:, :, :1] == pixels[:, :, 1:3]).all():
         pixels = pixels[:, :, [0, *range(3, pixels.shape[2])]]  # grey that was decoded as RGB
-    if not colours or pixels.shape[2] not in (colours, colours + (colours < 4)):
+    if not colours or inks != (colours == 4) or pixels.shape[2] not in (colours, colours + (not inks)):
         raise BadProfile(f"its colour profile is of {space.decode('ascii', 'replace').strip() or 'unknown'} colours")
     if colours == 3 and is_srgb(profile):
         return pixels

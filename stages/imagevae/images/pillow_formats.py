@@ -7,12 +7,12 @@ from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import GifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import GifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from imagevae.cli.errors import BadInput
 from imagevae.images import tiff
 from imagevae.images.colour import Colours
-from imagevae.images.headers import DAMAGED, MAX_PIXELS, check_size, foreign_format
+from imagevae.images.headers import DAMAGED, MAX_PIXELS, check_size, foreign_format, webp_size
 from imagevae.images.orientation import upright
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -33,6 +33,19 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # it warns from here on, and refuses i
 def decode_with_pillow(data: bytes, colours: Colours) -> Pixels:
     """See `codec.decode`; for all but PNG and JPEG."""
     try:
+        return _decode(data, colours)
+    except (BadInput, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
+    except Exception as error:  # Pillow and tifffile raise a wide choice of them for damaged images
+        raise BadInput(DAMAGED) from error
+
+
+def _decode(data: bytes, colours: Colours) -> Pixels:
+    if data[8:12] == b"WEBP":  # which takes five times the memory of its pixels
+        check_size(*webp_size(data), MAX_PIXELS // 2)
+    try:
         with Image.open(io.BytesIO(data), formats=[*FORMATS, *_plugins(data)]) as image:
             check_size(*image.size)
             if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -41,18 +54,16 @@ def decode_with_pillow(data: bytes, colours: Colours) -> Pixels:
                 if image.tag_v2.get(COMPRESSION) in FAX:
                     return tiff.decode_surely(lambda: _pixels(_opened(data), Colours(convert=False)))
             return _pixels(image, colours)
-    except (BadInput, MemoryError):
-        raise
     except UnidentifiedImageError:
+        if data[:4] in TIFFS:  # of kinds that Pillow has no mode for
+            return _deep(data, colours)
         raise BadInput(_unidentified(data)) from None
-    except Image.DecompressionBombError:
-        raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
-    except Exception as error:  # Pillow and tifffile raise a wide choice of them for damaged images
-        raise BadInput(DAMAGED) from error
 
 
 def size_of(data: bytes) -> tuple[int, int, int]:
     """Width, height and bytes a pixel of an image that Pillow decodes, by its header; zeros for what is none."""
+    if data[8:12] == b"WEBP":
+        return *webp_size(data), 16
     try:
         with Image.open(io.BytesIO(data), formats=[*FORMATS, *_plugins(data)]) as image:
             deep = isinstance(image, TiffImagePlugin.TiffImageFile) and set(image.tag_v2.get(BITS, ())) == {16}
@@ -83,7 +94,7 @@ def _plugins(data: bytes) -> list[str]:
 
 def _unidentified(data: bytes) -> str:
     """Why Pillow did not know a file."""
-    name = foreign_format(data) or (tiff.name_of(data) if data[:4] in TIFFS else "")
+    name = foreign_format(data)
     if name in PLUGINS:
         return f"not read: {name}; its plug-in of Pillow is missing: pip install -r requirements-formats.txt"
     return f"not read: {name}" if name else "not an image, or damaged at its start; replace it or take it out"
@@ -103,6 +114,8 @@ def _pixels(image: Image.Image, colours: Colours) -> Pixels:
     """The pixels of an opened image, upright, in sRGB."""
     extent = image.tile[0].extents if isinstance(image, GifImagePlugin.GifImageFile) and image.tile else None
     image.load()
+    if isinstance(image, WebPImagePlugin.WebPImageFile):  # which keeps all pixels twice besides
+        image.fp = image._decoder = None
     profile = image.info.get("icc_profile") or b""
     turned = image.getexif().get(ORIENTATION, 1)
     if image.mode.startswith("I;16") or (image.format, image.mode) == ("PPM", "I"):  # which Pillow scales to 16 bits
@@ -110,7 +123,7 @@ def _pixels(image: Image.Image, colours: Colours) -> Pixels:
     if image.mode in ("F", "I", "LAB", "HSV"):
         raise BadInput(f"not read: {image.format} of {_kinds[image.mode]}; 8 and 16 bits of grey or RGB are")
     if image.mode == "CMYK" and profile and colours.convert:
-        converted = colours.converted(_copied(image, "CMYK"), profile)
+        converted = colours.converted(_copied(image, "CMYK"), profile, inks=True)
         if converted is not None:
             return upright(converted, turned)
     clipped = extent and extent != (0, 0, *image.size)

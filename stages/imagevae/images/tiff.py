@@ -69,17 +69,6 @@ def describe(page: Any) -> str:
     return f"TIFF of {page.bitspersample}-bit {kind}, {getattr(page.photometric, 'name', page.photometric)}"
 
 
-def name_of(data: bytes) -> str:
-    """What a TIFF is that Pillow does not know, in words; or nothing, where tifffile does not know it either."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            return describe(file.pages.first)
-    except Exception:  # tifffile raises a wide choice of them for damaged files
-        return ""
-
-
 def _shape(page: Any) -> tuple[int, ...]:
     height, width, channels = page.imagelength, page.imagewidth, page.samplesperpixel
     planar = page.planarconfig == 2 and channels > 1
