@@ -53,7 +53,7 @@ def test_a_changed_parameter_reruns_what_follows_and_shows_in_the_diffs(tiny: Pr
         for picture in made + learned:
             for revision in revisions:
                 assert f'<img src="static/{revision}_metrics_{picture}.png">' in html
-        for curve in ("Loss, nats an image", "Reconstruction, nats an image", "KL divergence"):
+        for curve in ("Loss, nats per image", "Reconstruction, nats per image", "KL divergence"):
             assert curve in html
     tiny.change_params({"train": {"learning_rate": 0.002}})
     assert stages_run(tiny.dvc("repro")) == [], "the run cache holds the first run"

@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import logging
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -20,6 +21,8 @@ BLOCK = 2**20  # pixels that are computed with at once
 NUMBERS = {"u": "integers", "i": "signed integers", "f": "float", "c": "complex numbers"}  # kinds of NumPy's types
 M_PERTURB = -6  # of glibc's malloc.h: fills what is allocated
 _lock = Lock()
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds wrong is in our own error
 
 
 def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:

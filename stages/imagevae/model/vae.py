@@ -165,7 +165,7 @@ class VAE(keras.Model):
         sample_weight: None = None,
         training: bool = True,
     ) -> KerasTensor:
-        """Reconstruction plus weighted KL and texture, in nats an image, over the images for which y, (n,), is 1 and
+        """Reconstruction plus weighted KL and texture, in nats per image, over the images for which y, (n,), is 1 and
         not 0, or all."""
         location, z_mean, z_log_sigma = y_pred
         count = ops.shape(x)[0] if y is None else ops.sum(y)

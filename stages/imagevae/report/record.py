@@ -40,7 +40,7 @@ class Record:
         data: the images.
         parameters: by section, by name.
         curves: by term, by "train" or "held_out", (epoch, value) each.
-        units: mean KL divergence of each latent from the prior, the largest first, nats an image; empty if unknown.
+        units: mean KL divergence of each latent from the prior, the largest first, nats per image; empty if unknown.
         pictures: by name, bytes of PNG files.
     """
 

@@ -106,7 +106,7 @@ class WhileNew(Best):
     some are; where they are from the start, the first weights.
 
     Samples grow better long after the loss on held-out latents has been at its lowest, and those that are guided more
-    are nearer to none: see tests/benchmarks/experiments.md.
+    are nearer to none: see docs/experiments.md.
 
     Args:
         c_t: of samples, see `copy_test`.

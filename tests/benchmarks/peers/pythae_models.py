@@ -71,7 +71,7 @@ class Clock(TrainingCallback):
 
 @torch.no_grad()
 def measure(model: nn.Module, images: torch.Tensor) -> tuple[float, float, float]:
-    """Mean squared and mean absolute error at a draw of z, and KL divergence from N(0, I) in nats an image."""
+    """Mean squared and mean absolute error at a draw of z, and KL divergence from N(0, I) in nats per image."""
     squared, absolute, divergences = [], [], []
     for part in images.split(100):
         posterior = model.encoder(part)
