@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import PIL
 
-from imagevae.cli.errors import BadInput
+from imagevae.cli.errors import BadInput, NotInstalled
 from imagevae.cli.guard import has_crashed
 from imagevae.conversion.apart import each_apart
 from imagevae.conversion.last_run import Reusable
@@ -182,6 +182,8 @@ def convert_item(item: Item, recipe: Recipe, previous: Reusable) -> Result:
     digest = item.digest or digest  # one string for both
     try:
         size, content, notes = _converted(data, recipe)
+    except NotInstalled as error:  # not to be remembered by its digest: it may be installed tomorrow
+        return Result(item.name, "", reason=str(error))
     except BadInput as error:
         return Result(item.name, digest, reason=str(error))
     except MemoryError:  # no fault of the image either

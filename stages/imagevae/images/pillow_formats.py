@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import GifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from imagevae.cli.errors import BadInput
+from imagevae.cli.errors import BadInput, NotInstalled
 from imagevae.images import tiff
 from imagevae.images.colour import Colours
 from imagevae.images.headers import DAMAGED, MAX_PIXELS, check_size, foreign_format, webp_size
@@ -57,7 +57,7 @@ def _decode(data: bytes, colours: Colours) -> Pixels:
     except UnidentifiedImageError:
         if data[:4] in TIFFS:  # of kinds that Pillow has no mode for
             return _deep(data, colours)
-        raise BadInput(_unidentified(data)) from None
+        raise _unidentified(data) from None
 
 
 def size_of(data: bytes) -> tuple[int, int, int]:
@@ -92,12 +92,12 @@ def _plugins(data: bytes) -> list[str]:
     return [name]
 
 
-def _unidentified(data: bytes) -> str:
+def _unidentified(data: bytes) -> BadInput:
     """Why Pillow did not know a file."""
     name = foreign_format(data)
     if name in PLUGINS:
-        return f"not read: {name}; its plug-in of Pillow is missing: pip install -r requirements-formats.txt"
-    return f"not read: {name}" if name else "not an image, or damaged at its start; replace it or take it out"
+        return NotInstalled(f"not read: {name} needs a plug-in of Pillow: pip install -r requirements-formats.txt")
+    return BadInput(f"not read: {name}" if name else "not an image, or damaged at its start; replace it or take it out")
 
 
 def _opened(data: bytes) -> Image.Image:
