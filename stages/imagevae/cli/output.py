@@ -8,13 +8,17 @@ import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from hashlib import md5
 from pathlib import Path
 from typing import BinaryIO
 
 from imagevae.cli.errors import BadInput
 
-MARK = ".dvc-vae"  # a file in an output folder that lists what the run that made the folder has put there
-MANIFEST = "manifest.jsonl"  # lists shards, which need no mark
+SIGNATURE = (
+    "user.dvc-vae"  # an attribute of files and folders in an output: they are there because a stage put them there
+)
+MARK = ".dvc-vae"  # where the file system has no attributes, a file in the output that lists them
+MANIFEST = "manifest.jsonl"  # lists shards, which need neither
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BUSY = (errno.EACCES, errno.EAGAIN)  # of locks that others hold
 _made_here: set[Path] = set()  # output folders of this process
@@ -70,16 +74,8 @@ def check_output(folder: Path | None) -> None:
         return
     if not folder.is_dir():
         raise BadInput(f"{folder}: not a folder; name a new or an empty one for the output")
-    made = _made(folder) or ()
-    left = (
-        f"{MARK}.partial",
-        f".{MARK}.partial",
-    )  # by a run that was killed while it exchanged files or wrote the mark
-    for name in _entries(folder):
-        if name not in made and name.split("/")[0] not in left:
-            raise BadInput(
-                f"{folder}: holds {name!r}, which no stage made; name a new or an empty folder for the output"
-            )
+    if (name := _foreign(folder)) is not None:
+        raise BadInput(f"{folder}: holds {name!r}, which no stage made; name a new or an empty folder for the output")
 
 
 def check_whole(folder: Path) -> None:
@@ -121,12 +117,45 @@ def _replace(file: Path, content: bytes) -> None:
 # What is ours
 
 
-def _made(folder: Path) -> set[str] | None:
-    """What a run of ours made in a folder, as `_entries` names it; None where it made nothing."""
+def _foreign(folder: Path) -> str | None:
+    """A file or folder inside of a folder that no run of ours made, or None."""
+    made = _listed(folder)
+    left = (
+        f"{MARK}.partial",
+        f".{MARK}.partial",
+    )  # by a run that was killed while it exchanged files or wrote the mark
+    for name in _entries(folder):
+        if name not in made and name.split("/")[0] not in left and not _is_signed(folder, name):
+            return name
+    return None
+
+
+def _sign(folder: Path, name: str) -> bool:
+    """Sign a file or folder with its place in an output, and return whether that is possible here."""
+    try:
+        os.setxattr(folder / name, SIGNATURE, _signature(name))
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def _is_signed(folder: Path, name: str) -> bool:
+    try:
+        return os.getxattr(folder / name, SIGNATURE, follow_symlinks=False) == _signature(name)
+    except (OSError, AttributeError):
+        return False
+
+
+def _signature(name: str) -> bytes:
+    return md5(os.fsencode(name)).digest()
+
+
+def _listed(folder: Path) -> set[str]:
+    """What a mark or a manifest of ours says that a run made in a folder, as `_entries` names it."""
     if (mark := _read_mark(folder)) is not None:
         return {MARK, *mark["made"]}
     if (head := _head(folder / MANIFEST)) is None:
-        return None
+        return set()
     shards = head.get("shards") or filter(re.compile(r"\d{5,}\.npy").fullmatch, os.listdir(folder))
     return {MANIFEST, *shards}
 
@@ -175,13 +204,13 @@ def _entries(folder: Path) -> Iterator[str]:
 
 
 def _seal(folder: Path, mark: BinaryIO) -> None:
-    """Write what a folder holds into its mark, or remove the mark where a manifest says so too."""
+    """Sign what a folder holds, or list it in the folder's mark, which goes where it is not needed."""
     made = set(_entries(folder)) - {MARK}
-    if (head := _head(folder / MANIFEST)) and made == {MANIFEST, *head["shards"]}:
+    if made <= _listed(folder) or all(_sign(folder, name) for name in made):
         (folder / MARK).unlink()
-        return
-    mark.write(_mark(made))
-    mark.flush()
+    else:
+        mark.write(_mark(made))
+        mark.flush()
 
 
 def _mark(made: Collection[str], whole: bool = True) -> bytes:
@@ -189,12 +218,14 @@ def _mark(made: Collection[str], whole: bool = True) -> bytes:
 
 
 def _note(path: Path) -> None:
-    """Add what was written inside of an output folder of this process to the folder's mark."""
+    """Sign what was written inside of an output folder of this process later on, or add it to the folder's mark."""
     for place in _made_here.intersection(path.parents):
         name = path.relative_to(place)
-        inside = {f"{name.as_posix()}/{entry}" for entry in _entries(path)} if path.is_dir() else set()
-        above = {parent.as_posix() for parent in name.parents} - {"."}
-        _replace(place / MARK, _mark((_made(place) or set()) | {name.as_posix()} | inside | above - {MARK}))
+        made = {name.as_posix(), *(parent.as_posix() for parent in name.parents)} - {"."}
+        if path.is_dir():
+            made |= {f"{name.as_posix()}/{entry}" for entry in _entries(path)}
+        if not all(_sign(place, entry) for entry in made):
+            _replace(place / MARK, _mark((_listed(place) | made) - {MARK}))
 
 
 # Clearing up, and changing places
@@ -217,7 +248,7 @@ def _clear(partial: Path, old: Path, place: Path, folder: Path) -> None:
         with _lock(partial / MARK, folder):
             _remove(partial)
     if old.exists():
-        if place.exists() or _made(old) is None:
+        if place.exists() or ((old / MARK).is_file() and _read_mark(old) is None):  # its removal had begun
             _remove(old)
         else:
             old.rename(place)
@@ -226,7 +257,7 @@ def _clear(partial: Path, old: Path, place: Path, folder: Path) -> None:
 def _is_leftover(path: Path) -> bool:
     if path.is_symlink() or not path.is_dir():
         return False
-    return not os.listdir(path) or (path / MARK).is_file() or is_manifest(path / MANIFEST)
+    return (path / MARK).is_file() or _foreign(path) is None
 
 
 @contextmanager
@@ -260,7 +291,7 @@ def _exchange_files(partial: Path, place: Path) -> None:
     """Put the entries of one folder in place of those of another, which is marked as half-written meanwhile."""
     made = set(_entries(partial))
     mark = (partial / MARK).read_bytes() if MARK in made else b""
-    _replace(place / MARK, _mark((made | (_made(place) or set())) - {MARK}, whole=False))
+    _replace(place / MARK, _mark((made | set(_entries(place))) - {MARK}, whole=False))
     for path in list(place.iterdir()):
         if path != partial and path.name != MARK:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
