@@ -159,7 +159,7 @@ if not {signs}:
 moment, seen = int(sys.argv[1]), 0
 def watch(event, arguments):
     global seen
-    if event == "open" or event.startswith(("os.", "shutil.")):
+    if event == "open" or (event.startswith("os.") and event != "os.kill"):
         if seen == moment:
             os.kill(os.getpid(), 9)
         seen += 1

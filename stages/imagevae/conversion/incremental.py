@@ -46,8 +46,9 @@ def write_shards(listing: Listing, source: Path, output: Path, folder: Path, rec
             rejected |= shard.rejected
             notes |= shard.notes
         images = [name for name in items.names if name not in rejected]
-        counts: dict[str, Any] = {"images": len(images), "rejected": len(rejected), "noted": len(notes)}
-        counts["left_aside"] = listing.left_aside
+        counts: dict[str, Any] = {"images": len(images), "rejected": len(rejected), "left_aside": listing.left_aside}
+        if notes:
+            counts["noted"] = len(notes)
         if listing.aside:
             counts["left_aside_by_kind"] = dict(sorted(listing.aside.items()))
         found = (
