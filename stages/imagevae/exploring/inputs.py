@@ -17,7 +17,7 @@ from imagevae.cli.errors import BadInput
 from imagevae.cli.output import is_manifest
 from imagevae.images.codec import RGB, decode, flatten
 from imagevae.images.left_aside import report
-from imagevae.images.listing import Item, Items, open_file
+from imagevae.images.listing import Item, Items, read_file
 from imagevae.images.manifest import MANIFEST, read_rows
 from imagevae.images.sources import list_source
 from imagevae.images.square import fit_square
@@ -47,7 +47,7 @@ def read_square(file: Path, form: Form) -> Pixels:
         BadInput: it is no image, or a damaged one.
         OSError: it can't be read.
     """
-    return _read(Item(file.name, lambda *_: _content(file)), decode, form, file.parent)
+    return _read(Item(file.name, lambda *_: read_file(file)), decode, form, file.parent)
 
 
 def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
@@ -84,11 +84,6 @@ def _read(item: Item, decode_item: Decode, form: Form, source: Path) -> Pixels:
         return form.square(decode_item(data))
     except BadInput as error:
         raise BadInput(f"{source / item.name}: {error}") from None
-
-
-def _content(file: Path) -> bytes:
-    with open_file(file) as opened:
-        return opened.read()
 
 
 def _holds_arrays(source: Path) -> bool:

@@ -138,7 +138,19 @@ def read_part(file: Path, start: int, size: int) -> bytes:
         return opened.read(size)
 
 
-def open_file(file: str | Path) -> BinaryIO:
+def read_file(file: str | Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        BadInput: it is no regular file, or larger than `MAX_BYTES`.
+        OSError: it can't be read.
+    """
+    with open_file(file, buffering=0) as opened:
+        check_bytes(os.fstat(opened.fileno()).st_size)
+        return opened.read()
+
+
+def open_file(file: str | Path, buffering: int = -1) -> BinaryIO:
     """Open a regular file for reading. Opening a FIFO would wait for somebody who writes, and a device may do anything.
 
     Raises:
@@ -149,7 +161,7 @@ def open_file(file: str | Path) -> BinaryIO:
     if not stat.S_ISREG(mode := os.fstat(number).st_mode):
         os.close(number)
         raise BadInput(f"{kind_of_file(mode)}, not a file")
-    return open(number, "rb")
+    return open(number, "rb", buffering)  # type: ignore[return-value]
 
 
 def kind_of_file(mode: int) -> str:

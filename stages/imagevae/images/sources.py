@@ -11,11 +11,10 @@ from imagevae.images.left_aside import EMPTY, HIDDEN, LINK_AGAIN, LINK_OUT, advi
 from imagevae.images.listing import (
     Listing,
     Read,
-    check_bytes,
     extensions,
     is_image,
     kind_of_file,
-    open_file,
+    read_file,
     read_part,
 )
 from imagevae.images.manifest import MANIFEST, check_names, read_head, read_rows
@@ -165,6 +164,4 @@ def _fault(entry: os.DirEntry) -> str:
 
 
 def _read_file(folder: Path, name: str, start: int, size: int) -> bytes:
-    with open_file(os.path.join(folder, name)) as file:
-        check_bytes(os.fstat(file.fileno()).st_size)
-        return file.read()
+    return read_file(os.path.join(folder, name))
