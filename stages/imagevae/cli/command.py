@@ -47,10 +47,11 @@ class Colour(click.ParamType):
 
 
 IMAGES = """Folder of images, or a tar or zip of them. Subfolders are kept, and archives inside count as subfolders.
-Left aside and counted: hidden files and folders, files without an image's extension, links to folders, empty folders,
-and links inside archives. Links to files are followed, wherever they lead. Rejected and listed: damaged images, those
-of more than 134 megapixels or 1 GiB, broken links, and members of archives whose names are absolute or contain "..".
-A file that can't be read ends the run, and so does a folder that changes meanwhile."""
+Left aside and counted by kind: hidden files and folders, files without an image's extension, empty folders, links to
+folders that are read anyway or lie outside, and links inside archives. Links to files are followed, wherever they lead.
+Rejected and listed: damaged images, those of more than 134 megapixels or 1 GiB, what is no file, archives in archives,
+and members of archives whose names are absolute or contain "..". A file that can't be read ends the run, and so does a
+damaged archive, or a folder that changes meanwhile."""
 
 SOURCE = click.Path(path_type=Path)  # a folder or an archive
 FOLDER = click.Path(path_type=Path, file_okay=False)
