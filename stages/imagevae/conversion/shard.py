@@ -17,7 +17,6 @@ import PIL
 
 from imagevae.cli.errors import BadInput, NotInstalled
 from imagevae.cli.guard import has_crashed
-from imagevae.conversion.apart import each_apart
 from imagevae.conversion.last_run import Reusable
 from imagevae.conversion.memory import BUDGET, check_room, is_limited
 from imagevae.conversion.threads import in_order
@@ -145,6 +144,8 @@ def convert_items(
     """Convert images in threads, and give the results in the order of the images."""
     cv2.setNumThreads(1)  # the images are what is done in parallel
     if has_crashed():
+        from imagevae.conversion.apart import each_apart  # which takes a while to load, and is seldom needed
+
         work = partial(convert_item, recipe=recipe, previous=previous)
         yield from each_apart(work, items, _crashed, threads)
         return

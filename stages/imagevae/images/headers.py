@@ -197,7 +197,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
         place = end
     if place < 0 or data.rfind(b"\xff\xd9", place) < 0:  # not to be found before the scan: thumbnails have their own
         raise BadInput(CUT_SHORT)
-    if data.count(b"\xff\xda", place) > MAX_SCANS:
+    if frame not in (BASELINE, EXTENDED) and data.count(b"\xff\xda", place) > MAX_SCANS:
         raise BadInput(f"more than {MAX_SCANS} scans")
     whole = b"".join(part for _, part in sorted(profile))
     return JpegHeader(width, height, frame, depth, channels, exif, whole, tidy)
