@@ -1,10 +1,14 @@
 """What the tests share: running a stage as a user does, small images, and a copy of the project to work in."""
 
+import fcntl
 import importlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import click
@@ -14,6 +18,9 @@ import numpy as np
 import pytest
 import yaml
 
+from audit import recording
+from imagevae.cli import command
+from imagevae.cli.output import MARK
 from imagevae.dataset.squares import Images, in_memory
 from imagevae.model.backend import NOWHERE
 
@@ -41,8 +48,19 @@ def flags(script: str, command: str = "") -> dict[str, click.Option]:
 
 def run_stage(name: str, *arguments: object, **keywords) -> subprocess.CompletedProcess:
     """Run stages/NAME.py in a process of its own."""
-    command = [sys.executable, str(ROOT / "stages" / f"{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **keywords)
+    words = [sys.executable, str(ROOT / "stages" / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, **keywords)
+
+
+def run_here(name: str, *arguments: object) -> subprocess.CompletedProcess:
+    """Run stages/NAME.py in this process, which has loaded Keras already. Each output must be a folder of its own."""
+    words, stdout, stderr = [f"{name}.py", *map(str, arguments)], io.StringIO(), io.StringIO()
+    main = importlib.import_module(name).main
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
+        patch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as end:
+            command.run(main)
+    return subprocess.CompletedProcess(words, end.value.code or 0, stdout.getvalue(), stderr.getvalue())
 
 
 def assert_refused(result: subprocess.CompletedProcess, *culprits: object) -> None:
@@ -64,6 +82,20 @@ def write_images(folder: Path, count: int, size: int = 16, seed: int = 0) -> Non
         cv2.imwrite(str(folder / f"{number:04}.png"), cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC))
 
 
+def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
+    """A folder that one of the processes which run tests fills, for all of them."""
+    home = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder, done = home / name, home / f"{name}.done"
+    with (home / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # where another process failed
+            folder.mkdir()
+            fill(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 40 opaque images of 16 x 16 pixels."""
@@ -80,24 +112,43 @@ def as_images(pictures: np.ndarray) -> Images:
 
 
 TINY = (
-    *("--latent_dim", 2, "--width", 4, "--epochs", 30, "--batch_size", 8, "--learning_rate", 0.01, "--held_out", 0.3),
-    *("--network", "vector", "--flow_steps", 100),
+    *("--latent_dim", 2, "--width", 4, "--epochs", 12, "--batch_size", 8, "--learning_rate", 0.03, "--held_out", 0.3),
+    *("--network", "vector", "--flow_steps", 20),
 )
+BRIEF = (*TINY, "--epochs", 1, "--flow_steps", 0)
 
 
 @pytest.fixture(scope="session")
-def model_file(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model with two latents, trained on `squares`."""
-    folder = tmp_path_factory.mktemp("model")
-    file = folder / "vae.keras"
-    result = run_stage("train", "--input", squares, "--output", file, "--curves", folder / "curves", *TINY)
-    assert result.returncode == 0, result.stderr
-    return file
+def trained(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model of two latents that was trained on `squares`, its curves, and what was said."""
+
+    def train(folder: Path) -> None:
+        result = run_stage("train", "--input", squares, *train_outputs(folder), *TINY)
+        assert result.returncode == 0, result.stderr
+        (folder / "stderr").write_text(result.stderr)
+
+    return once(tmp_path_factory, "trained", train)
+
+
+def train_outputs(folder: Path) -> list[object]:
+    return ["--output", folder / "model" / "vae.keras", "--curves", folder / "curves"]
+
+
+@pytest.fixture(scope="session")
+def model_file(trained: Path) -> Path:
+    return trained / "model" / "vae.keras"
 
 
 def on(backend: str) -> dict[str, str]:
-    """The environment of a stage on a backend of Keras's."""
-    return {**os.environ, "KERAS_BACKEND": backend}
+    """The environment of a stage on a backend of Keras's; what JAX compiles is kept for the next process."""
+    return {**os.environ, "KERAS_BACKEND": backend, **JAX_CACHE}
+
+
+JAX_CACHE = {
+    "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 
 ON_JAX = (*TINY, "--batch_size", 7, "--epochs", 5, "--flip", "--shift", 1)  # batches of 7, 7, 7 and fewer
@@ -106,16 +157,22 @@ ON_JAX = (*TINY, "--batch_size", 7, "--epochs", 5, "--flip", "--shift", 1)  # ba
 @pytest.fixture(scope="session")
 def trained_on_jax(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model and curves of a training on JAX, in one process and on one device."""
-    folder = tmp_path_factory.mktemp("jax")
-    places = ("--input", squares, "--output", folder / "model" / "vae.keras", "--curves", folder / "curves")
-    result = run_stage("train", *places, *ON_JAX, env=on("jax"))
-    assert result.returncode == 0, result.stderr
-    return folder
+
+    def train(folder: Path) -> None:
+        result = run_stage("train", "--input", squares, *train_outputs(folder), *ON_JAX, env=on("jax"))
+        assert result.returncode == 0, result.stderr
+
+    return once(tmp_path_factory, "trained on jax", train)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
     """The files below a folder with their contents."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What a stage wrote into its output folder, without the mark of that folder."""
+    return {name: content for name, content in tree(folder).items() if name != MARK}
 
 
 class Project:
@@ -205,21 +262,28 @@ TINY_PARAMS = {
     "images": "data/robots",
     "robots": {"count": 24, "size": 32},
     "resize": {"size": 16},
-    "train": {"latent_dim": 64, "width": 4, "epochs": 3, "batch_size": 8, "held_out": 0.3, "flow_steps": 100},
+    "train": {"latent_dim": 64, "width": 4, "epochs": 3, "batch_size": 8, "held_out": 0.3, "flow_steps": 20},
     "sample": {"count": 8},
-    "evaluate": {"shown": 4},
+    "evaluate": {"shown": 4, "networks": 1, "draws": 2},
 }
 
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project with tiny parameters after `dvc repro`, committed. Not to be changed: `tiny` is a copy."""
-    project = Project.new(tmp_path_factory.mktemp("project"))
-    project.change_params(TINY_PARAMS)
-    project.commit("Tiny parameters")
-    project.dvc("repro")
-    project.commit("Reproduced")
-    return project
+    """The project with tiny parameters after `dvc repro`, committed. Not to be changed: `tiny` is a copy.
+
+    What its stages opened is recorded in the folder `opened` beside it.
+    """
+
+    def reproduce(folder: Path) -> None:
+        project = Project.new(folder / "project")
+        project.change_params(TINY_PARAMS)
+        project.commit("Tiny parameters")
+        project.environment |= recording(folder / "opened")
+        project.dvc("repro")
+        project.commit("Reproduced")
+
+    return Project(once(tmp_path_factory, "reproduced", reproduce) / "project")
 
 
 @pytest.fixture

@@ -1,70 +1,58 @@
-"""Training on shards takes no more memory for many images than for few."""
+"""Memory does not grow with the number of images: neither where a model is trained, nor where it draws new ones.
 
-import os
-import subprocess
-import sys
+Both have to map, read or write so much that a copy in memory would show.
+"""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import ROOT
-from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row
-from imagevae.images.storage import ArrayShard, shard_count, shard_of
+from conftest import ROOT, train_outputs
+from imagevae.dataset.held_out import split
+from imagevae.dataset.squares import read_squares
+from imagevae.model.archive import load_model, save_model
+from imagevae.model.vae import VAE
+from peak_memory import MIB, peak_memory
+from shard_files import write_shards
+from train import epochs_for
 
 pytestmark = pytest.mark.slow
 
-SIZE = 16
-MIB = 2**20
+SIZE, MANY = 24, 45_000
+FLAGS = ("--network", "mlp", "--latent_dim", 2, "--width", 4, "--flow_steps", 0, "--batch_size", 256)
 
 
-def write_shards(folder: Path, count: int) -> Path:
-    """Shards of random images, as the resize stage lays them out."""
-    folder.mkdir()
-    shards = shard_count(count)
-    images = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
-    names = [f"{number:06}.png" for number in range(count)]
-    members: list[list[int]] = [[] for _ in range(shards)]
-    for number, name in enumerate(names):
-        members[shard_of(name, shards)].append(number)
-    rows = []
-    for shard, numbers in enumerate(members):
-        file = folder / f"{shard:05}-of-{shards:05}.npy"
-        with file.open("wb") as opened:
-            array = ArrayShard(opened, SIZE)
-            for row, number in enumerate(numbers):
-                start = array.add(names[number], images[number].tobytes())
-                rows.append(Row(names[number], "0" * 32, 9, 9, "0" * 32, file.name, row, start, images[number].nbytes))
-            array.close()
-    (folder / MANIFEST).write_bytes(b"".join([format_head(Head({}, {}, {}, {})), *map(format_row, rows)]))
-    return folder
-
-
-def peak_memory(folder: Path, source: Path) -> int:
-    """Bytes that a training on a data set had in memory at most."""
-    command = [sys.executable, ROOT / "stages" / "train.py", "--input", source]
-    command += ["--output", folder / "vae.keras", "--curves", folder / "curves", "--epochs", "1", "--width", "4"]
-    command += [
-        "--network",
-        "vector",
-        "--flow_steps",
-        "100",
-        "--latent_dim",
-        "2",
-        "--batch_size",
-        "1024",
-        "--held_out",
-        "0.05",
-    ]
-    process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def train(folder: Path, count: int) -> tuple[int, int]:
+    """Peak memory of a training on so many images, and their size, in bytes."""
+    shards = write_shards(folder / "shards", count, SIZE)
+    words = ("--input", shards, *train_outputs(folder), *FLAGS, "--epochs", 0 if count == MANY else 1)
+    return peak_memory(ROOT / "stages" / "train.py", *words), sum(file.stat().st_size for file in shards.glob("*.npy"))
 
 
 def test_training_on_many_images_takes_the_memory_of_few(tmp_path: Path):
-    few, many = write_shards(tmp_path / "few", 2_000), write_shards(tmp_path / "many", 100_000)
-    mapped = sum(file.stat().st_size for file in many.glob("*.npy"))  # pages that the system takes back when it likes
+    """And where no number of epochs is given, it takes as many as show the model enough images."""
+    for name in ("few", "many"):
+        (tmp_path / name).mkdir()
+    few, _ = train(tmp_path / "few", 4_000)
+    many, mapped = train(tmp_path / "many", MANY)
     assert mapped > 70 * MIB
-    assert peak_memory(tmp_path, many) - mapped < peak_memory(tmp_path, few) + 30 * MIB
+    assert many - mapped < few + 30 * MIB  # pages that are mapped, the system takes back when it likes
+    settings = load_model(tmp_path / "many" / "model" / "vae.keras").settings
+    training, _ = split(read_squares(tmp_path / "many" / "shards"), settings["held_out"], tmp_path)
+    assert settings["training"]["epochs"] == epochs_for(len(training)) == 2
+    loss = (tmp_path / "many" / "curves/plots/metrics/held_out/loss.tsv").read_text().splitlines()
+    assert len(loss) == 1 + 2  # a heading, then the epochs
+
+
+def test_drawing_many_images_takes_the_memory_of_few(tmp_path: Path):
+    save_model(VAE(size=8, network="mlp", latent_dim=2, width=4), tmp_path / "vae.keras")
+    peaks = []
+    for count in (2_000, 100_000):
+        out = tmp_path / str(count)
+        words = ("--model", tmp_path / "vae.keras", "--output", out, "--count", count, "--format", "shards")
+        peaks.append(peak_memory(ROOT / "stages" / "sample.py", *words))
+        assert len(read_squares(out)) == count
+    assert peaks[1] < peaks[0] + 30 * MIB  # the samples alone are 18 MiB, their list would be another 40
+    shards = [np.load(tmp_path / str(count) / "00001.npy") for count in (2_000, 100_000)]
+    assert np.array_equal(*shards)

@@ -1,5 +1,7 @@
 """A model that copies training images is caught; one that draws new images is not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,15 @@ def test_the_nearest_is_that_of_all_pairs_whatever_the_block(block: int, monkeyp
     pairs = np.linalg.norm(thumbnails(HELD_OUT)[:, None] - thumbnails(TRAINING)[None], axis=2)
     assert distance == pytest.approx(pairs.min(axis=1), abs=1e-4)
     assert (which == pairs.argmin(axis=1)).all()
+
+
+def test_the_nearest_are_found_in_memory_that_does_not_grow_with_the_training_images():
+    """All thumbnails together would take 15 MB here."""
+    training = as_images(np.random.default_rng(0).integers(0, 256, (20_000, 8, 8, 3), np.uint8))
+    queries = thumbnails(HELD_OUT)
+    nearest(queries, training)
+    tracemalloc.start()
+    nearest(queries, training)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6

@@ -1,0 +1,55 @@
+"""What Python reports of a running stage, each file that it opens: to record them, or to do something at one of them.
+
+A moment that is told by a file comes at the same point in each run, however fast the machine is.
+"""
+
+from pathlib import Path
+
+RECORD = """
+import atexit, os, sys
+opened = set()
+def watch(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        opened.add((os.fsdecode(arguments[0]), event == "open" and "w" in str(arguments[1])))
+def save():
+    inside = {{os.path.relpath(path) for path, written in list(opened) if not written}}
+    with open({folder!r} + "/" + os.path.basename(sys.argv[0]), "w") as file:
+        file.write("\\n".join(sorted(path for path in inside if not path.startswith(".."))))
+if sys.argv[0].startswith("stages"):
+    sys.addaudithook(watch)
+    atexit.register(save)
+"""
+
+HOOK = """
+import os, subprocess, sys
+seen = 0
+def watch(event, arguments):
+    global seen
+    if event == "open" and isinstance(arguments[0], (str, os.PathLike)) and {where!r} in os.fspath(arguments[0]):
+        seen += 1
+        if seen == {moment}:
+            {action}
+if sys.argv[0].endswith({stage!r} + ".py"):
+    sys.addaudithook(watch)
+"""
+
+
+def recording(folder: Path) -> dict[str, str]:
+    """An addition to the environment: each stage leaves in a folder what it has read, see `read_by`."""
+    return _customised(folder, RECORD.format(folder=str(folder)))
+
+
+def read_by(stage: str, folder: Path) -> list[str]:
+    """The files and folders inside the current folder that the last run of a stage has read."""
+    return (folder / f"{stage}.py").read_text().split("\n")
+
+
+def at_moment(folder: Path, stage: str, where: str, moment: int, action: str) -> dict[str, str]:
+    """An addition to the environment: a stage does something when it opens a path with `where` for the nth time."""
+    return _customised(folder, HOOK.format(stage=stage, where=where, moment=moment, action=action))
+
+
+def _customised(folder: Path, code: str) -> dict[str, str]:
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
