@@ -2,7 +2,6 @@
 
 import io
 from fractions import Fraction
-from itertools import product
 
 import cv2
 import numpy as np
@@ -11,84 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from image_files import CHANNELS, KINDS, chunk, write_png, write_tiff
+from image_corpus import FILES, PIXELS, RGB, VARIETIES, encoded, oriented, suite_file
+from image_files import write_tiff
 from imagevae.cli.errors import BadInput
 from imagevae.images.codec import MAX_PIXELS, decode, flatten
 from imagevae.images.encoding import encode_png
-
-SMALL = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
-PIXELS = cv2.resize(SMALL, (31, 23), interpolation=cv2.INTER_CUBIC)
-RGBA = Image.fromarray(PIXELS, "RGBA")
-RGB = RGBA.convert("RGB")
-PALETTE = RGB.quantize(16)
-GREY = RGB.convert("L")
-
-
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def oriented(image: Image.Image, orientation: int) -> dict:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return {"exif": exif}
-
-
-FILES = {
-    "png rgba": encoded(RGBA, "PNG"),
-    "png rgb": encoded(RGB, "PNG"),
-    "png grey": encoded(GREY, "PNG"),
-    "png grey and alpha": encoded(RGBA.convert("LA"), "PNG"),
-    "png of one bit": encoded(RGB.convert("1"), "PNG"),
-    "png palette": encoded(PALETTE, "PNG"),
-    "png palette with alpha": encoded(PALETTE, "PNG", transparency=bytes(range(0, 160, 10))),
-    "png rgb with colour key": encoded(RGB, "PNG", transparency=RGB.getpixel((3, 3))),
-    "png grey with colour key": encoded(GREY, "PNG", transparency=GREY.getpixel((3, 3))),
-    "apng": encoded(RGBA, "PNG", save_all=True, append_images=[RGBA.rotate(180)]),
-    "apng with an image for others": encoded(RGBA, "PNG", save_all=True, default_image=True, append_images=[PALETTE]),
-    "jpeg": encoded(RGB, "JPEG"),
-    "jpeg grey": encoded(GREY, "JPEG"),
-    "jpeg cmyk": encoded(RGB.convert("CMYK"), "JPEG"),
-    "jpeg progressive": encoded(RGB, "JPEG", progressive=True),
-    "jpeg subsampled": encoded(RGB, "JPEG", subsampling="4:2:0", quality=40),
-    "webp": encoded(RGB, "WEBP"),
-    "webp with alpha": encoded(RGBA, "WEBP"),
-    "webp lossless with alpha": encoded(RGBA, "WEBP", lossless=True),
-    "webp animated": encoded(RGBA, "WEBP", save_all=True, append_images=[RGBA.rotate(180)], lossless=True),
-    "gif": encoded(PALETTE, "GIF"),
-    "gif with transparency": encoded(PALETTE, "GIF", transparency=3),
-    "gif animated": encoded(PALETTE, "GIF", save_all=True, append_images=[PALETTE.rotate(180)]),
-    "bmp": encoded(RGB, "BMP"),
-    "bmp palette": encoded(PALETTE, "BMP"),
-    "bmp of one bit": encoded(RGB.convert("1"), "BMP"),
-    "bmp with alpha": encoded(RGBA, "BMP"),
-    "pgm": encoded(GREY, "PPM"),
-    "ppm": encoded(RGB, "PPM"),
-    "tiff": encoded(RGB, "TIFF"),
-    "tiff with alpha": encoded(RGBA, "TIFF"),
-    "tiff cmyk": encoded(RGB.convert("CMYK"), "TIFF"),
-    "tiff of several pages": encoded(RGB, "TIFF", save_all=True, append_images=[RGB.rotate(180)]),
-    "tiff grey": encoded(GREY, "TIFF"),
-    "tiff palette": encoded(PALETTE, "TIFF"),
-    "tiff of one bit": encoded(RGB.convert("1"), "TIFF", compression="group4"),
-    "tiff compressed": encoded(RGB, "TIFF", compression="tiff_adobe_deflate"),
-    "avif": encoded(RGB, "AVIF"),
-    "avif with alpha": encoded(RGBA, "AVIF"),
-    "avif animated": encoded(RGB, "AVIF", save_all=True, append_images=[RGB.rotate(180)]),
-    **{
-        f"{kind} turned {turn}": encoded(image, kind, **oriented(image, turn), **options)
-        for kind, image, options in (
-            ("JPEG", RGB, {}),
-            ("PNG", RGBA, {}),
-            ("WEBP", RGBA, {"lossless": True}),
-            ("AVIF", RGBA, {}),
-            ("TIFF", RGB, {}),
-        )
-        for turn in range(1, 9)
-    },
-}
 
 
 def as_rgba(pixels: np.ndarray) -> np.ndarray:
@@ -135,42 +61,7 @@ def test_decodes_as_opencv_does_what_pillow_decodes(kind: str):
     assert_alike(FILES[kind], by_opencv(FILES[kind]), 2 if "avif" in kind else 0)  # YUV is rounded in other ways
 
 
-# The PNG suite: every colour type and depth, with and without transparency, interlaced and not, each of some size
-
-COLOURS = np.random.default_rng(2).integers(0, 256, (256, 3), np.uint8)
-HARMLESS = (  # gamma, significant bits, a background, a text, a time, which change no pixel
-    chunk(b"gAMA", (100_000).to_bytes(4, "big")) + chunk(b"tEXt", b"Title\0Test") + chunk(b"tIME", b"\7\xe8\1\1\0\0\0")
-)
-
-
-def suite_file(colour: int, depth: int, clear: bool, interlaced: bool, shape: tuple) -> tuple[bytes, np.ndarray]:
-    """A PNG and what it shows, RGBA of 0 to 1."""
-    samples = np.random.default_rng(colour * depth).integers(0, 2**depth, (*shape, CHANNELS[colour]))
-    extra, rgba = HARMLESS, np.ones((*shape, 4))
-    if colour == 3:
-        extra += chunk(b"PLTE", COLOURS[: 2**depth].tobytes())
-        rgba[:, :, :3] = COLOURS[samples[:, :, 0]] / 255
-        if clear:  # alpha for the first colours
-            alpha = np.arange(2 ** min(depth, 3), dtype=np.uint8) * 30
-            extra += chunk(b"tRNS", alpha.tobytes())
-            rgba[:, :, 3] = np.append(alpha, [255] * 256)[samples[:, :, 0]] / 255
-    else:
-        exact = samples / (2**depth - 1)
-        rgba[:, :, :3] = exact[:, :, :3] if colour in (2, 6) else exact[:, :, :1]
-        if colour in (4, 6):
-            rgba[:, :, 3] = exact[:, :, -1]
-        elif clear:  # one colour
-            extra += chunk(b"tRNS", samples[0, 0].astype(">u2").tobytes())
-            rgba[:, :, 3] = (samples != samples[0, 0]).any(axis=2)
-    return write_png(samples, colour, depth, interlaced, extra), rgba
-
-
-VARIETIES = [
-    (colour, depth, clear, interlaced)
-    for (colour, depth), clear, interlaced in product(KINDS, (False, True), (False, True))
-    if not (clear and colour in (4, 6))
-]
-SUITE = {str(variety): suite_file(*variety, (9, 7))[0] for variety in VARIETIES}
+# Every kind of PNG
 
 
 @pytest.mark.parametrize("variety", VARIETIES, ids=str)

@@ -2,28 +2,16 @@
 
 import io
 
-import cv2
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from image_files import chunk, write_png
+from image_corpus import DEEP, PHOTOGRAPH, animated, exif_jpeg, jpeg, tiff
 from imagevae.cli.errors import BadInput
 from imagevae.images.codec import decode
 from imagevae.images.complaints import quiet_decoders, with_complaints
-
-PHOTOGRAPH = cv2.resize(np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8), (200, 160))
-RAMP = np.stack([np.tile(np.arange(64) * 1000, (48, 1)), np.tile(np.arange(48)[:, None] * 1300, (1, 64))], axis=-1)
-DEEP = np.dstack([RAMP, RAMP[:, :, :1] * 0]).astype(np.uint16)
-
-
-def jpeg(**options: object) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(PHOTOGRAPH).save(file, "JPEG", **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0, "quality": 95}], ids=str)
@@ -67,56 +55,9 @@ def test_what_libraries_write_is_kept_from_the_terminal_and_given_to_whom_it_con
     assert capfd.readouterr().err == ""
 
 
-def exif_jpeg(turned: int, padding: int) -> bytes:
-    """A JPEG whose EXIF block takes two segments: its orientation stands in the second."""
-    exif = Image.Exif()
-    exif[0x0112] = turned
-    block = exif.tobytes().removeprefix(b"Exif\0\0")
-    content = block[:8] + bytes(padding) + block[8:]
-    content = content[:4] + (8 + padding).to_bytes(4, "little" if block[:2] == b"II" else "big") + content[8:]
-    parts = [content[start : start + 65_000] for start in range(0, len(content), 65_000)]
-    segments = [b"\xff\xe1" + (len(part) + 8).to_bytes(2, "big") + b"Exif\0\0" + part for part in parts]
-    return b"\xff\xd8" + b"".join(segments) + jpeg()[2:]
-
-
 @pytest.mark.parametrize("padding", [0, 70_000, 140_000])
 def test_an_exif_block_over_several_segments_turns_an_image(padding: int):
     assert np.array_equal(decode(exif_jpeg(6, padding)), np.rot90(decode(jpeg()), -1))
-
-
-def animated(hidden: bool, spoil: str = "") -> bytes:
-    """An animated PNG of two frames, whose default image is outside of the animation or the first frame."""
-    frames = [np.full((8, 9, 4), level, int) for level in (40, 90, 140)]
-    parts = [write_png(frame, 6, 8) for frame in frames]
-
-    def pixels(data: bytes) -> bytes:
-        place, content = 8, b""
-        while place < len(data):
-            length = int.from_bytes(data[place : place + 4], "big")
-            if data[place + 4 : place + 8] == b"IDAT":
-                content += data[place + 8 : place + 8 + length]
-            place += 12 + length
-        return content
-
-    def control(number: int) -> bytes:
-        return chunk(b"fcTL", number.to_bytes(4, "big") + (9).to_bytes(4, "big") + (8).to_bytes(4, "big") + bytes(14))
-
-    import zlib
-
-    first = zlib.decompress(pixels(parts[1]))
-    if spoil == "rows":
-        first = first[: len(first) // 2]
-    elif spoil == "filter":
-        first = b"\x07" + first[1:]
-    packed = zlib.compress(first)
-    head = parts[0][:33] + chunk(b"acTL", (2).to_bytes(4, "big") + bytes(4))
-    if hidden:
-        body = chunk(b"IDAT", pixels(parts[0])) + control(0) + chunk(b"fdAT", (1).to_bytes(4, "big") + packed)
-        body += control(2) + chunk(b"fdAT", (3).to_bytes(4, "big") + pixels(parts[2]))
-    else:
-        body = control(0) + chunk(b"IDAT", packed)
-        body += control(1) + chunk(b"fdAT", (2).to_bytes(4, "big") + pixels(parts[2]))
-    return head + body + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(("hidden", "level"), [(True, 40), (False, 90)])
@@ -129,12 +70,6 @@ def test_of_an_animated_png_the_default_image_is_shown(hidden: bool, level: int)
 def test_an_animated_png_with_a_damaged_first_frame_is_rejected(hidden: bool, spoil: str):
     with quiet_decoders(), pytest.raises(BadInput):
         decode(animated(hidden, spoil))
-
-
-def tiff(pixels: np.ndarray, **options: object) -> bytes:
-    file = io.BytesIO()
-    tifffile.imwrite(file, pixels, **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])

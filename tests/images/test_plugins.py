@@ -41,7 +41,12 @@ def test_they_are_read_with_plugins_and_named_without(form: str, plugins: dict[s
     paths = ("--input", tmp_path / "in", "--max_rejected", "0.2", "--format", form)
     without = run_stage("rgba2rgb", *paths, "--output", tmp_path / "without")
     assert without.returncode == 0, without.stderr
-    for words in (("1 .heic", "1 .jxl"), ("HEIC", "pillow-heif"), ("JPEG XL", "pillow-jxl-plugin"), ("'c.jpg'", "HEIC")):
+    for words in (
+        ("1 .heic", "1 .jxl"),
+        ("HEIC", "pillow-heif"),
+        ("JPEG XL", "pillow-jxl-plugin"),
+        ("'c.jpg'", "HEIC"),
+    ):
         assert any(all(word in line for word in words) for line in without.stderr.splitlines()), words
     read = run_stage("rgba2rgb", *paths, "--output", tmp_path / "with", env=plugins)
     assert (read.returncode, read.stderr) == (0, "")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import write_images
+from image_corpus import pack
 from imagevae.cli.errors import BadInput
 from imagevae.cli.output import MARK
 from imagevae.images.left_aside import LINK_AGAIN, LINK_OUT, report
@@ -31,17 +32,6 @@ def pictures(tmp_path: Path) -> Path:
 
 def contents(source: Path) -> dict[str, bytes]:
     return {item.name: item.read() for item in list_source(source).items}
-
-
-def pack(folder: Path, archive: Path) -> Path:
-    if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            for file in folder.rglob("*"):
-                packed.write(file, file.relative_to(folder))
-    else:
-        with tarfile.open(archive, f"w:{archive.suffix[1:].replace('tar', '').replace('tgz', 'gz')}") as packed:
-            packed.add(folder, ".")
-    return archive
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "tgz", "tar.bz2", "tar.xz", "zip"])

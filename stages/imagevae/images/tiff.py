@@ -3,6 +3,8 @@
 import ctypes
 import io
 import logging
+import math
+import warnings
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -22,6 +24,7 @@ NUMBERS = {"u": "integers", "i": "signed integers", "f": "float", "c": "complex 
 M_PERTURB = -6  # of glibc's malloc.h: fills what is allocated
 _lock = Lock()
 
+warnings.filterwarnings("ignore", module="tifffile")
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds wrong is in our own error
 
 
@@ -44,8 +47,11 @@ def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
         if page.dtype != np.uint16 or kind not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB) or channels > 4 or page.ndim > 3:
             raise BadInput(f"not read: {describe(page)}")
         check_size(page.imagewidth, page.imagelength)
-        if page.nbytes > MAX_BYTES:
-            raise BadInput(f"{page.nbytes} bytes of pixels, more than the {MAX_BYTES} that are read")
+        if not page.imagewidth * page.imagelength:
+            raise BadInput("no pixels in it")
+        part = math.prod(page.chunks) * page.dtype.itemsize  # a strip or tile, which may be larger than all of the page
+        if max(page.nbytes, part) > MAX_BYTES:
+            raise BadInput(f"{max(page.nbytes, part)} bytes of pixels, more than the {MAX_BYTES} that are read")
         _check_whole(page, len(data))
         pixels = page.asarray().reshape(_shape(page))
         if page.planarconfig == 2 and channels > 1:
@@ -116,7 +122,7 @@ def decode_surely(decode: Callable[[], NDArray]) -> NDArray:
             results = []
             for fill in (0x55, 0xAA, 0x33):
                 libc.mallopt(M_PERTURB, fill)
-                _fill_freed(libc, fill)
+                fill_freed(fill)
                 results.append(decode())
         finally:
             libc.mallopt(M_PERTURB, 0)
@@ -125,11 +131,12 @@ def decode_surely(decode: Callable[[], NDArray]) -> NDArray:
     return results[0]
 
 
-def _fill_freed(libc: ctypes.CDLL, fill: int) -> None:
-    """Fill the small pieces of freed memory that glibc hands out again as they are."""
+def fill_freed(fill: int, step: int = 16) -> None:
+    """Fill the small pieces of freed memory that glibc hands out again as they are, whatever `M_PERTURB` says."""
+    libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
-    for size in range(16, 1100, 16):
-        pieces = [libc.malloc(size) for _ in range(8)]
+    for size in range(24, 1048, step):
+        pieces = [libc.malloc(size) for _ in range(4)]
         for piece in pieces:
             ctypes.memset(piece, fill, size)
         for piece in pieces:
