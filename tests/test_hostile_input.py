@@ -21,7 +21,7 @@ from PIL import Image
 
 from conftest import Project, assert_refused, run_stage, tree, write_images
 from image_files import chunk
-from imagevae.cli.output import MARK
+from imagevae.cli.ours import MARK
 from imagevae.dataset.squares import read_squares
 from imagevae.images.left_aside import EMPTY, LINK_AGAIN, LINK_MEMBER, LINK_OUT, SPECIAL_MEMBER, in_words
 from imagevae.images.manifest import read_head, read_rows

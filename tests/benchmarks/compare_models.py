@@ -27,17 +27,14 @@ start_keras(0)
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from imagevae import reconstruction  # noqa: E402
 from imagevae.dataset.held_out import split  # noqa: E402
-from imagevae.dataset.squares import read_squares
+from imagevae.dataset.squares import read_squares  # noqa: E402
+from imagevae.evaluation import reconstruction  # noqa: E402
 from imagevae.evaluation.distances import average, kernel_distance  # noqa: E402
 from imagevae.evaluation.features import Network, features, network_of, random_network  # noqa: E402
 from imagevae.evaluation.fidelity import fidelity  # noqa: E402
 from imagevae.model.archive import load_model  # noqa: E402
-from imagevae.model.coding import (
-    decode_in_batches,
-    encode,
-)
+from imagevae.model.coding import decode_in_batches, encode  # noqa: E402
 from imagevae.model.likelihood import LEVELS  # noqa: E402
 from imagevae.model.sampling import draw_latents  # noqa: E402
 

@@ -22,7 +22,7 @@ from compare_models import Pictures, ours, row, train  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
 from imagevae.dataset.held_out import split  # noqa: E402
-from imagevae.dataset.squares import read_squares
+from imagevae.dataset.squares import read_squares  # noqa: E402
 from imagevae.evaluation.distances import average, frechet, kernel_distance  # noqa: E402
 from imagevae.evaluation.features import Network, features, network_of, random_network  # noqa: E402
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from conftest import ROOT, tree
 from imagevae.cli import output
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import MANIFEST, MARK, check_output, check_whole, new_folder, write_file
+from imagevae.cli.ours import MANIFEST, MARK
+from imagevae.cli.output import check_output, check_whole, new_folder, write_file
 
 OURS = b'{"recipe": {}, "counts": {}, "rejected": {}, "shards": {"0.tar": ["", 0]}, "columns": []}\n'
 
@@ -29,7 +30,7 @@ def as_in_another_process(monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     """On a file system that has attributes of files, or as on one that has none."""
     monkeypatch.setattr("imagevae.cli.output._made_here", set())
     if not request.param:
-        monkeypatch.setattr("imagevae.cli.output._sign", lambda folder, name: False)
+        monkeypatch.setattr("imagevae.cli.output.sign", lambda folder, name: False)
 
 
 def fill(place: Path, *names: str, fail: bool = False) -> None:
@@ -155,7 +156,7 @@ from pathlib import Path
 from imagevae.cli import output
 from imagevae.cli.output import new_folder
 if not {signs}:
-    output._sign = lambda folder, name: False
+    output.sign = lambda folder, name: False
 moment, seen = int(sys.argv[1]), 0
 def watch(event, arguments):
     global seen
@@ -175,7 +176,7 @@ with new_folder(Path("."if {here} else "out")) as folder:
 def test_a_run_may_be_killed_at_any_moment(here: bool, tmp_path: Path):
     """It leaves the old folder or the new one, or, where it can't be renamed, one that is known as half-written."""
     place, moment, ended = tmp_path / "out", 0, False
-    signs = output._sign(tmp_path, "")
+    signs = output.sign(tmp_path, "")
     old, new = {"a": b"a", "sub/b": b"sub/b"}, {"a": b"new", "sub/c": b"new", "new": b"new"}
     outcomes = set()
     while not ended:
@@ -258,7 +259,7 @@ def test_what_a_run_writes_into_its_own_output_later_belongs_to_it(tmp_path: Pat
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no attributes of files")
 def test_an_output_holds_nothing_but_results_and_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    if not output._sign(tmp_path, ""):
+    if not output.sign(tmp_path, ""):
         pytest.skip("no attributes of files")
     fill(tmp_path / "out", "a", "sub/b")
     assert set(tree(tmp_path / "out")) == {"a", "sub/b"}

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from conftest import ROOT, assert_refused, run_stage, write_images
 from imagevae.cli.errors import BadInput
-from imagevae.images import archives
+from imagevae.images import archives, unpacked
 from imagevae.images.left_aside import HIDDEN, LINK_MEMBER, SPECIAL_MEMBER
 from imagevae.images.sources import list_source
 
@@ -217,12 +217,12 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_rejected(tmp_path: Path):
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.xz"])
 def test_only_images_are_unpacked_and_no_more_than_there_is_room_for(kind: str, tmp_path: Path, monkeypatch):
     """A text of 50 MB does not get into a temporary file, and images do not beyond a limit."""
-    monkeypatch.setattr(archives, "MAX_UNPACKED", sum(map(len, IMAGES.values())))
+    monkeypatch.setattr(unpacked, "MAX_UNPACKED", sum(map(len, IMAGES.values())))
     (tmp_path / f"a.{kind}").write_bytes(
         packed({"large.txt": bytes(50_000_000), **IMAGES, ".a/b.png": bytes(10**6)}, kind)
     )
     listing = list_source(tmp_path)
-    assert os.fstat(listing.unpacked.file.fileno()).st_size == archives.MAX_UNPACKED
+    assert os.fstat(listing.unpacked.file.fileno()).st_size == unpacked.MAX_UNPACKED
     (tmp_path / f"b.{kind}").write_bytes(packed({"b.png": b"x"}, kind))
     with pytest.raises(BadInput, match="its images take more than"):
         list_source(tmp_path)

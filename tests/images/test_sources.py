@@ -13,7 +13,7 @@ import pytest
 from conftest import write_images
 from image_corpus import pack
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import MARK
+from imagevae.cli.ours import MARK
 from imagevae.images.left_aside import LINK_AGAIN, LINK_OUT, report
 from imagevae.images.listing import MAX_BYTES
 from imagevae.images.sources import list_source, state

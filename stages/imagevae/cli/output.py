@@ -2,23 +2,24 @@
 
 import errno
 import fcntl
-import json
 import os
-import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import md5
 from pathlib import Path
 from typing import BinaryIO
 
 from imagevae.cli.errors import BadInput
-
-SIGNATURE = (
-    "user.dvc-vae"  # an attribute of files and folders in an output: they are there because a stage put them there
+from imagevae.cli.ours import (
+    MARK,
+    entries_of,
+    foreign_entry,
+    format_mark,
+    listed,
+    read_mark,
+    sign,
 )
-MARK = ".dvc-vae"  # where the file system has no attributes, a file in the output that lists them
-MANIFEST = "manifest.jsonl"  # lists shards, which need neither
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BUSY = (errno.EACCES, errno.EAGAIN)  # of locks that others hold
 _made_here: set[Path] = set()  # output folders of this process
@@ -74,23 +75,14 @@ def check_output(folder: Path | None) -> None:
         return
     if not folder.is_dir():
         raise BadInput(f"{folder}: not a folder; name a new or an empty one for the output")
-    if (name := _foreign(folder)) is not None:
+    if (name := foreign_entry(folder)) is not None:
         raise BadInput(f"{folder}: holds {name!r}, which no stage made; name a new or an empty folder for the output")
 
 
 def check_whole(folder: Path) -> None:
     """Raise BadInput where a run was killed while it exchanged the files of a folder one by one."""
-    if not (_read_mark(folder) or {}).get("whole", True):
+    if not (read_mark(folder) or {}).get("whole", True):
         raise BadInput(f"{folder}: half-written by a run that was killed; run the stage before again")
-
-
-def is_manifest(file: Path) -> bool:
-    """Whether a file is a manifest of ours, by its first line: other programs have files of that name as well.
-
-    Raises:
-        OSError: it can't be read.
-    """
-    return _head(file) is not None
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -114,107 +106,17 @@ def _replace(file: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-# What is ours
-
-
-def _foreign(folder: Path) -> str | None:
-    """A file or folder inside of a folder that no run of ours made, or None."""
-    made = _listed(folder)
-    left = (
-        f"{MARK}.partial",
-        f".{MARK}.partial",
-    )  # by a run that was killed while it exchanged files or wrote the mark
-    for name in _entries(folder):
-        if name not in made and name.split("/")[0] not in left and not _is_signed(folder, name):
-            return name
-    return None
-
-
-def _sign(folder: Path, name: str) -> bool:
-    """Sign a file or folder with its place in an output, and return whether that is possible here."""
-    try:
-        os.setxattr(folder / name, SIGNATURE, _signature(name))
-    except (OSError, AttributeError):
-        return False
-    return True
-
-
-def _is_signed(folder: Path, name: str) -> bool:
-    try:
-        return os.getxattr(folder / name, SIGNATURE, follow_symlinks=False) == _signature(name)
-    except (OSError, AttributeError):
-        return False
-
-
-def _signature(name: str) -> bytes:
-    return md5(os.fsencode(name)).digest()
-
-
-def _listed(folder: Path) -> set[str]:
-    """What a mark or a manifest of ours says that a run made in a folder, as `_entries` names it."""
-    if (mark := _read_mark(folder)) is not None:
-        return {MARK, *mark["made"]}
-    if (head := _head(folder / MANIFEST)) is None:
-        return set()
-    shards = head.get("shards") or filter(re.compile(r"\d{5,}\.npy").fullmatch, os.listdir(folder))
-    return {MANIFEST, *shards}
-
-
-def _read_mark(folder: Path) -> dict | None:
-    file = folder / MARK
-    if file.is_symlink() or not file.is_file():
-        return None
-    try:
-        mark = json.loads(file.read_bytes())
-        return mark if isinstance(mark["made"], list) and set(map(type, mark["made"])) <= {str} else None
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return None
-
-
-def _head(file: Path) -> dict | None:
-    """The first line of a manifest of ours, or None if it is none; nothing in it where it is damaged."""
-    if not file.is_file():
-        return None
-    with file.open("rb") as opened:
-        start = opened.read(12)
-        if not start.startswith(b'{"recipe": {'):
-            return None
-        line = start + opened.readline()
-    try:
-        head = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return head if {"recipe", "counts", "rejected", "shards", "columns"} <= head.keys() else None
-
-
-def _entries(folder: Path) -> Iterator[str]:
-    """Paths of all files and folders inside a folder, with forward slashes; links are not followed.
-
-    Raises:
-        OSError: a folder can't be read.
-    """
-    folders = [""]
-    while folders:
-        prefix = folders.pop()
-        with os.scandir(os.path.join(folder, prefix)) as entries:
-            for entry in entries:
-                yield prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{prefix}{entry.name}/")
+# Signing what was made
 
 
 def _seal(folder: Path, mark: BinaryIO) -> None:
     """Sign what a folder holds, or list it in the folder's mark, which goes where it is not needed."""
-    made = set(_entries(folder)) - {MARK}
-    if made <= _listed(folder) or all(_sign(folder, name) for name in made):
+    made = set(entries_of(folder)) - {MARK}
+    if made <= listed(folder) or all(sign(folder, name) for name in made):
         (folder / MARK).unlink()
     else:
-        mark.write(_mark(made))
+        mark.write(format_mark(made))
         mark.flush()
-
-
-def _mark(made: Collection[str], whole: bool = True) -> bytes:
-    return f"{json.dumps({'made': sorted(made), 'whole': whole}, indent=0)}\n".encode()
 
 
 def _note(path: Path) -> None:
@@ -223,9 +125,9 @@ def _note(path: Path) -> None:
         name = path.relative_to(place)
         made = {name.as_posix(), *(parent.as_posix() for parent in name.parents)} - {"."}
         if path.is_dir():
-            made |= {f"{name.as_posix()}/{entry}" for entry in _entries(path)}
-        if not all(_sign(place, entry) for entry in made):
-            _replace(place / MARK, _mark((_listed(place) | made) - {MARK}))
+            made |= {f"{name.as_posix()}/{entry}" for entry in entries_of(path)}
+        if not all(sign(place, entry) for entry in made):
+            _replace(place / MARK, format_mark((listed(place) | made) - {MARK}))
 
 
 # Clearing up, and changing places
@@ -248,7 +150,7 @@ def _clear(partial: Path, old: Path, place: Path, folder: Path) -> None:
         with _lock(partial / MARK, folder):
             _remove(partial)
     if old.exists():
-        if place.exists() or ((old / MARK).is_file() and _read_mark(old) is None):  # its removal had begun
+        if place.exists() or ((old / MARK).is_file() and read_mark(old) is None):  # its removal had begun
             _remove(old)
         else:
             old.rename(place)
@@ -257,7 +159,7 @@ def _clear(partial: Path, old: Path, place: Path, folder: Path) -> None:
 def _is_leftover(path: Path) -> bool:
     if path.is_symlink() or not path.is_dir():
         return False
-    return (path / MARK).is_file() or _foreign(path) is None
+    return (path / MARK).is_file() or foreign_entry(path) is None
 
 
 @contextmanager
@@ -289,9 +191,9 @@ def _swap(partial: Path, place: Path, old: Path) -> None:
 
 def _exchange_files(partial: Path, place: Path) -> None:
     """Put the entries of one folder in place of those of another, which is marked as half-written meanwhile."""
-    made = set(_entries(partial))
+    made = set(entries_of(partial))
     mark = (partial / MARK).read_bytes() if MARK in made else b""
-    _replace(place / MARK, _mark((made | set(_entries(place))) - {MARK}, whole=False))
+    _replace(place / MARK, format_mark((made | set(entries_of(place))) - {MARK}, whole=False))
     for path in list(place.iterdir()):
         if path != partial and path.name != MARK:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import check_whole, is_manifest
+from imagevae.cli.ours import is_manifest
+from imagevae.cli.output import check_whole
 from imagevae.images.codec import decode, flatten
 from imagevae.images.complaints import quiet_decoders
 from imagevae.images.listing import UNKNOWN, Items

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import is_manifest
+from imagevae.cli.ours import is_manifest
 from imagevae.images.codec import RGB, decode, flatten
 from imagevae.images.left_aside import report
 from imagevae.images.listing import Item, Items, read_file

@@ -10,7 +10,6 @@ import lzma
 import os
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -33,12 +32,12 @@ from imagevae.images.listing import (
     open_file,
     read_part,
 )
+from imagevae.images.unpacked import Unpacked, read_member
 
 ARCHIVES = (
     *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.lzma", ".tlz"),
     ".zip",
 )
-MAX_UNPACKED = 2**36  # bytes of images of all compressed tars together, which go to a temporary file
 MAX_HEADER = 2**20  # bytes of a long name or of attributes in a tar
 NESTED = "not read: a nested archive; unpack it"
 OPENERS: dict[bytes, Callable[..., Any]] = {  # of compressed tars, by how they begin
@@ -152,7 +151,7 @@ METADATA = (
 
 
 def _tar_members(archive: Path, file: BinaryIO) -> Iterator[tuple[str, Found]]:
-    read = partial(_read_member, partial(read_part, archive))
+    read = partial(read_member, partial(read_part, archive))
     with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
         yield from _found(tar, lambda member: (read, member.offset_data, member.size))
         file.seek(tar.offset)
@@ -205,51 +204,6 @@ def _check_end(archive: Path, file: IO[bytes], blocks: int = 2) -> None:
     while block := file.read(2**16):
         if block.count(0) < len(block):
             raise BadInput(f"{archive}: has more behind its end mark, as joined archives do; unpack it with tar -i")
-
-
-def _read_member(read: Callable[[int, int], bytes], name: str, start: int, size: int) -> bytes:
-    check_bytes(size)
-    data = read(start, size)
-    if len(data) != size:
-        raise BadInput("damaged in its archive")
-    return data
-
-
-class Unpacked:
-    """Images of compressed tars in one temporary file, which is gone when this process is."""
-
-    def __init__(self) -> None:
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115, it is read later
-        self.size = 0
-
-    def add(self, stream: BinaryIO, archive: Path) -> int:
-        """Append all of a stream, and return where it starts.
-
-        Raises:
-            BadInput: there is no room.
-        """
-        start = self.size
-        try:
-            while block := stream.read(2**20):
-                self.size += len(block)
-                if self.size > MAX_UNPACKED:
-                    raise BadInput(
-                        f"{archive}: its images take more than {MAX_UNPACKED} bytes; unpack it into a folder"
-                    )
-                while block:  # past Python's buffer, in which forked processes would write twice
-                    block = block[os.write(self.file.fileno(), block) :]
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            reason = f"{error.strerror} in {tempfile.gettempdir()}"
-            raise BadInput(f"{archive}: no room for its images ({reason}); set TMPDIR, or unpack it") from None
-        return start
-
-    def read(self, name: str, start: int, size: int) -> bytes:
-        return _read_member(self._read, name, start, size)
-
-    def _read(self, start: int, size: int) -> bytes:
-        return os.pread(self.file.fileno(), size, start)  # threads and processes share the file's position
 
 
 # Zips

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import MANIFEST as MANIFEST
+from imagevae.cli.ours import MANIFEST as MANIFEST
 from imagevae.images.listing import leads_out
 
 BLOCK = 512  # rows that are parsed at once, in half the time of one by one

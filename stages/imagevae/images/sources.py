@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import MARK, check_whole, is_manifest
+from imagevae.cli.ours import MARK, is_manifest
+from imagevae.cli.output import check_whole
 from imagevae.images.archives import ARCHIVES, add_archive
 from imagevae.images.left_aside import EMPTY, HIDDEN, LINK_AGAIN, LINK_OUT, advice, in_words
 from imagevae.images.listing import (

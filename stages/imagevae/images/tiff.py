@@ -4,6 +4,7 @@ import ctypes
 import io
 import logging
 import math
+import struct
 import warnings
 from collections.abc import Callable
 from threading import Lock
@@ -18,6 +19,8 @@ from imagevae.images.headers import check_size
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2  # PhotometricInterpretation of TIFF 6.0
 ASSOCIATED = 1  # ExtraSamples: colours are multiplied by alpha
 NO_ALPHA = 0
+LZW = 5
+COMPRESSIONS = (1, LZW, 8, 32773, 32946, 50000)  # none, LZW, Deflate, PackBits, Deflate again, Zstandard
 MAX_BYTES = 2**29  # of pixels: some steps hold them twice
 BLOCK = 2**20  # pixels that are computed with at once
 NUMBERS = {"u": "integers", "i": "signed integers", "f": "float", "c": "complex numbers"}  # kinds of NumPy's types
@@ -40,10 +43,13 @@ def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
     """
     import tifffile
 
+    tifffile.TIFF.DECOMPRESSORS._codecs[LZW] = _unpack_lzw  # type: ignore[attr-defined]  # there is no other way
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         kind = int(page.photometric)
         channels = page.samplesperpixel
+        if page.compression not in COMPRESSIONS:
+            raise BadInput(f"not read: {describe(page)}, compressed by {getattr(page.compression, 'name', 'unknown')}")
         if page.dtype != np.uint16 or kind not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB) or channels > 4 or page.ndim > 3:
             raise BadInput(f"not read: {describe(page)}")
         check_size(page.imagewidth, page.imagelength)
@@ -70,6 +76,33 @@ def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
     if extra[:1] == (ASSOCIATED,) and pixels.shape[2] > colours:
         _unmultiply(pixels)
     return (_as_rgba(pixels) if pixels.shape[2] == 2 else pixels), turned, profile
+
+
+def _unpack_lzw(data: bytes, out: int) -> bytes:
+    """Unpack a strip or tile of LZW by libtiff, as the pixels of a picture: imagecodecs 2025.3 crashes at damaged ones.
+
+    Args:
+        out: bytes that it must unpack to.
+    """
+    from PIL import Image
+
+    fields = [
+        (256, out),
+        (257, 1),
+        (258, 8),
+        (259, LZW),
+        (262, MIN_IS_BLACK),
+        (273, 8),
+        (277, 1),
+        (278, 1),
+        (279, len(data)),
+    ]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    directory = struct.pack("<H", len(fields)) + entries + bytes(4)
+    filling = bytes(len(data) % 2)
+    file = b"II*\0" + struct.pack("<I", 8 + len(data) + len(filling)) + data + filling + directory
+    with Image.open(io.BytesIO(file), formats=["TIFF"]) as picture:
+        return picture.tobytes()
 
 
 def describe(page: Any) -> str:
