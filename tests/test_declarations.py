@@ -35,8 +35,9 @@ SPARE = {
         "exploring/animation.py",  # for explore.py, as the next two
         "exploring/inputs.py",
         "exploring/interpolation.py",
-        "images/archives.py",  # how folders are read, as the next one
+        "images/archives.py",  # how folders are read, as the next two
         "images/sources.py",
+        "images/unpacked.py",
     },
     "evaluate": {
         "cli/loaded_code.py",  # as for robots
