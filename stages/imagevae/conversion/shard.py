@@ -177,7 +177,7 @@ def convert_item(item: Item, recipe: Recipe, previous: Reusable) -> Result:
         raise BadInput(f"{item.name}: {error.strerror or error}; nothing was written") from None
     digest = md5(data).hexdigest()
     if item.digest and digest != item.digest:
-        raise BadInput(f"{item.name}: changed while the stage was running; run it again")
+        raise BadInput(f"{item.name}: other bytes than were listed: it changed meanwhile, or its shard is damaged")
     if not item.digest and (reused := reuse(item.name, digest, previous)):
         return reused
     digest = item.digest or digest  # one string for both

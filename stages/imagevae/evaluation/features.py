@@ -87,11 +87,16 @@ def judges_of(size: int, networks: int, seed: int, file: Path | None, pixel_rang
         BadInput, OSError: see `network_of`; or the file is called as the random ones are.
     """
     judges = {"random": [random_network(size, seed + number) for number in range(networks)]}
-    if file and file.stat().st_size:
+    if file and not _is_empty(file):
         if file.stem in judges:
             raise BadInput(f"{file}: {file.stem} is what the random networks are called; rename the file")
         judges[file.stem] = [network_of(file, pixel_range)]
     return judges
+
+
+def _is_empty(file: Path) -> bool:
+    with file.open("rb") as content:
+        return not content.read(1)
 
 
 def network_of(file: Path, pixel_range: str) -> Network:

@@ -87,6 +87,8 @@ def memory_needed(data: bytes) -> int:
 def _decode_png(data: bytes, colours: Colours) -> Pixels:
     check_size(*png_size(data))
     chunks = dict(png_chunks(data, check_pixels=False))
+    if b"IDAT" not in chunks:  # for which OpenCV looks beyond the end, in gigabytes
+        raise BadInput("damaged: no pixels in it")
     if b"acTL" in chunks:
         shown, *frames = still_pngs(data)
         for frame in frames:  # the first one, which is not shown here but elsewhere, must be whole too
