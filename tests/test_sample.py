@@ -1,11 +1,8 @@
 """New images from a trained model: which ones depends on the flags alone."""
 
-import io
-import zipfile
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 
@@ -54,32 +51,8 @@ def test_a_command_line_of_a_mode_that_has_moved_names_the_new_one(mode: str, wr
     assert_refused(run_here("sample", *words), f"--{mode}", f"python stages/explore.py {mode}")
 
 
-def renamed(model: bytes, kind: str, other: str) -> bytes:
-    """A saved model whose class is registered under another name."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(model)) as archive, zipfile.ZipFile(result, "w") as changed:
-        for name in archive.namelist():
-            content = archive.read(name)
-            if name == "config.json":
-                assert f"imagevae>{kind}".encode() in content
-                content = content.replace(f"imagevae>{kind}".encode(), f"imagevae>{other}".encode())
-            changed.writestr(name, content)
-    return result.getvalue()
-
-
-def test_damaged_and_foreign_models_are_refused(model_file: Path, tmp_path: Path):
-    content = model_file.read_bytes()
-    keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "foreign.keras")
-    files = {
-        "missing.keras": None,
-        "empty.keras": b"",
-        "cut.keras": content[: len(content) // 2],
-        "flipped.keras": content[:5000] + bytes([content[5000] ^ 255]) + content[5001:],
-        "foreign.keras": (tmp_path / "foreign.keras").read_bytes(),
-        "gaussian.keras": renamed(content, "LaplaceVAE", "VAE"),  # as models with a Gaussian decoder were saved
-    }
-    for name, content in files.items():
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
+def test_a_damaged_model_is_refused_and_nothing_is_written(model_file: Path, tmp_path: Path):
+    (tmp_path / "cut.keras").write_bytes(model_file.read_bytes()[:10_000])
+    for name in ("cut.keras", "missing.keras"):
         assert_refused(run_here("sample", "--model", tmp_path / name, "--output", tmp_path / "out"), name)
         assert not (tmp_path / "out").exists()

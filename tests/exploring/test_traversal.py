@@ -1,8 +1,11 @@
 """What each latent does."""
 
+from statistics import NormalDist
+
 import numpy as np
 
 from imagevae.exploring.traversal import active_latents, plane, traversal
+from imagevae.model.coding import decode_in_batches
 from imagevae.model.vae import VAE
 
 
@@ -34,5 +37,11 @@ def test_a_traversal_has_a_row_for_each_latent_and_the_same_image_in_its_middle(
 
 
 def test_the_plane_grows_to_the_right_and_upwards():
-    model = VAE(size=8, network="vector", latent_dim=2, width=4)
-    assert plane(model, steps=3).shape == (24, 24, 3)
+    model = model_that_uses([0, 1], latent_dim=2)
+    tiles = plane(model, steps=3).reshape(3, 8, 3, 8, 3).swapaxes(1, 2)
+    low, middle, high = NormalDist().inv_cdf(0.05), 0.0, NormalDist().inv_cdf(0.95)
+    for row, up in enumerate((high, middle, low)):
+        for column, right in enumerate((low, middle, high)):
+            [expected] = decode_in_batches(model, np.float32([[right, up]]))
+            assert np.array_equal(tiles[row, column], expected)
+    assert len(np.unique(tiles.reshape(9, -1), axis=0)) == 9

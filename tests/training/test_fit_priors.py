@@ -1,121 +1,90 @@
-"""Distributions that draw copies of training images are told from those that draw new ones, and are not kept."""
+"""Distributions fitted to the latents of a trained model: the best mixture, the best of all, and what is reported."""
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
+from sklearn.mixture import GaussianMixture
 
+from clouds import two_clouds
 from conftest import as_images
-from imagevae.model.coding import decode_in_batches
-from imagevae.model.flow import CLUSTERS, FlowPrior
-from imagevae.model.priors import MixturePrior, NormalPrior
+from imagevae.model.coding import encode
+from imagevae.model.flow import FlowPrior
+from imagevae.model.priors import MixturePrior
 from imagevae.model.vae import VAE
-from imagevae.training.checkpoint import Checkpoint
-from imagevae.training.fit_flow import copy_test, fit_best_flow
-from imagevae.training.fit_priors import Encoded
-from imagevae.training.fit_priors import fit_priors as prior_fitting
-
-LATENTS = 6
-
-
-@pytest.fixture(scope="module")
-def model() -> VAE:
-    """A decoder as it is at the start, which makes a different image of each z."""
-    keras.utils.set_random_seed(0)
-    return VAE(size=8, network="mlp", latent_dim=LATENTS, width=16)
-
-
-def normal(count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((count, LATENTS)).astype(np.float32)
-
-
-def encoded(model: VAE, z: np.ndarray) -> Encoded:
-    """Images of z, which the posterior is sure of."""
-    images = as_images(np.stack(list(decode_in_batches(model, z))))
-    return Encoded(images, np.stack([z, np.full_like(z, -6)], axis=1))
-
-
-def test_copies_are_told_from_new_images(model: VAE):
-    z = normal(300, seed=0)
-    training = encoded(model, z).images
-    copier = MixturePrior(LATENTS, len(z), "diag")
-    copier.set(np.full(len(z), 1 / len(z)), z, np.zeros_like(z))
-    c_t = copy_test(model, training, normal(200, seed=1), seed=0)
-    assert c_t(copier) < -10
-    assert abs(c_t(NormalPrior(LATENTS))) < 3
-
-
-def latents(count: int, seed: int) -> np.ndarray:
-    """z_mean and z_log_sigma of so many images, enough latents for clusters."""
-    z = np.random.default_rng(seed).standard_normal((count, 40)).astype(np.float32)
-    return np.stack([z, np.full_like(z, -3)], axis=1)
-
-
-NEVER = 9
-
-
-@pytest.mark.parametrize(
-    ("wide", "narrow", "kept", "guidance"),
-    [
-        ([1, 1, 1, 1], [], (24, 4), 1),  # no copies
-        ([1, 1, 1.5, 1], [], (24, 4), 1.5),  # in the last half, unless guided more: so much from then on
-        ([1, 1, 1.5, 2], [], (24, 4), 2),
-        ([1, 1, NEVER], [], (24, 2), 1),  # in the last half, whatever the guidance: the weights before
-        ([1, 1, 1.5, NEVER], [], (24, 3), 1.5),
-        ([1, 1.5], [1, 1, 1, 1], (16, 4), 1),  # in the first half: another flow
-        ([1, 1.5], [1.5, 1, 2, NEVER], (16, 3), 2),
-        ([NEVER], [NEVER], (16, 1), 2),  # from the start, whatever is done
-    ],
+from imagevae.training.fit_priors import (
+    Encoded,
+    Fitted,
+    encode_all,
+    fit_mixture,
+    posterior,
+    report_densities,
+    with_priors,
 )
-def test_a_flow_is_trained_until_it_copies(
-    wide: list[float],
-    narrow: list[float],
-    kept: tuple[int, int],
-    guidance: float,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+
+
+def test_the_mixture_that_is_chosen_is_the_one_held_out_points_are_likeliest_under():
+    training, judges = two_clouds(2000), two_clouds(500, seed=1)
+    chosen = fit_mixture(training, judges, seed=0)
+    assert chosen.settings["components"] > 1
+    for components in (1, 4, 16):
+        for covariance in ("diag", "full"):
+            other = GaussianMixture(components, covariance_type=covariance, reg_covar=1e-4, random_state=0)
+            assert chosen.log_prob(judges).mean() >= other.fit(training).score(judges) - 1e-4
+
+
+def test_few_latents_get_a_simple_mixture():
+    few = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
+    chosen = fit_mixture(few, few, seed=0)
+    assert (chosen.settings["components"], chosen.settings["covariance"]) == (1, "diag")
+
+
+def test_latents_of_all_images_lie_in_a_file(tmp_path: Path):
+    model = VAE(size=8, network="mlp", latent_dim=2, width=4)
+    images = as_images(np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), np.uint8))
+    encoded = encode_all(model, images, tmp_path / "new" / "latents.npy")
+    expected = encode(model, images)
+    assert encoded.images is images
+    assert np.array_equal(posterior(encoded.latents).z_mean, expected.z_mean)
+    assert np.array_equal(posterior(encoded.latents).z_log_sigma, expected.z_log_sigma)
+    assert np.array_equal(np.load(tmp_path / "new" / "latents.npy"), encoded.latents)
+
+
+def fitted(flow: FlowPrior | None, /, **scores: float) -> Fitted:
+    mixture = MixturePrior(2, 3, "full")
+    mixture.set(np.full(3, 1 / 3), np.arange(6).reshape(3, 2), np.tile(np.eye(2), (3, 1, 1)))
+    return Fitted(flow, mixture, scores)
+
+
+def test_the_best_is_the_flow_or_else_what_held_out_latents_are_likeliest_under():
+    assert fitted(FlowPrior(2, 8, blocks=1), normal=-1.0, mixture=-2.0, flow=-3.0).best == "flow"
+    assert fitted(None, normal=-1.0, mixture=-2.0).best == "normal"
+    assert fitted(None, normal=-2.0, mixture=-1.0).best == "mixture"
+
+
+def test_a_model_with_fitted_distributions_has_them_and_its_own_weights():
+    model = VAE(size=8, network="mlp", latent_dim=2, width=4, seed=5)
+    model.scale.assign(0.25)
+    flow = FlowPrior(2, 16, seed=9)
+    found = fitted(flow, normal=-3.0, mixture=-2.0, flow=-1.0)
+    whole = with_priors(model, found)
+    assert (whole.settings["sampler"], whole.settings["densities"]) == ("flow", found.scores)
+    assert float(whole.scale) == 0.25
+    pairs = ((whole.encoder, model.encoder), (whole.decoder, model.decoder), (whole.flow, flow))
+    for part, taken in (*pairs, (whole.mixture, found.mixture)):
+        assert all(np.array_equal(a, b) for a, b in zip(part.get_weights(), taken.get_weights(), strict=True))
+    assert with_priors(model, fitted(None, normal=-3.0, mixture=-2.0)).settings["sampler"] == "mixture"
+
+
+@pytest.mark.parametrize(("active", "warned"), [(0, True), (1, True), (2, False)])
+def test_latents_that_hold_next_to_nothing_of_the_images_are_warned_of(
+    active: int, warned: bool, capsys: pytest.CaptureFixture
 ):
-    """The weights are those after so many of its four epochs, and a training that was cut off after half of the tests
-    ends with them too.
-
-    Args:
-        wide, narrow: the guidance without which samples are copies, after each epoch of a flow.
-        kept: width of the flow, and epochs.
-    """
-    monkeypatch.setattr(prior_fitting, "STEPS_AN_EPOCH", 3)
-    monkeypatch.setattr(prior_fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
-    tested: list[tuple[tuple[int, int], list[np.ndarray]]] = []
-
-    def fitted(home: Path, cut_after: float = np.inf) -> FlowPrior:
-        keras.utils.clear_session()  # as in stages/train.py: last digits depend on the names of layers
-
-        def test(flow: FlowPrior) -> float:
-            nonlocal cut_after
-            cut_after -= 1
-            if cut_after < 0:
-                raise KeyboardInterrupt
-            width, epoch = flow.settings["width"], int(flow.optimizer.iterations) // 3
-            tested.append(((width, epoch), flow.get_weights()))
-            return 1 if flow.strength >= {24: wide, 16: narrow}[width][epoch - 1] else -4
-
-        sets = latents(200, seed=0), latents(50, seed=1)
-        return fit_best_flow(*sets, lambda name: Checkpoint(home / name, ""), test, 12, seed=0)
-
-    flow = fitted(tmp_path / "whole")
-    whole, tests = flow.get_weights(), len(tested)
-    expected = [weights for which, weights in tested if which == kept][-1]
-    assert all(np.array_equal(a, b) for a, b in zip(whole, expected, strict=True))
-    assert flow.settings["width"] == kept[0]
-    assert flow.strength == guidance
-    with pytest.raises(KeyboardInterrupt):
-        fitted(tmp_path / "cut", cut_after=tests // 2)
-    again = fitted(tmp_path / "cut").get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(whole, again, strict=True))
-
-
-def test_a_flow_of_few_images_says_that_it_copies_them(model: VAE, tmp_path: Path, capsys: pytest.CaptureFixture):
-    few, held_out = encoded(model, normal(20, seed=0)), encoded(model, normal(300, seed=1))
-    c_t = copy_test(model, few.images, held_out.latents[:, 0], seed=0)
-    fit_best_flow(few.latents, held_out.latents, lambda name: Checkpoint(tmp_path / name, ""), c_t, 125, seed=0)
-    assert "copies of training images" in capsys.readouterr().err
+    z_mean = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32)
+    z_mean[:, active:] *= 0.01
+    latents = np.stack([z_mean, np.zeros_like(z_mean)], axis=1)
+    images = as_images(np.zeros((500, 8, 8, 3), np.uint8))
+    report_densities(fitted(None, normal=-3.0, mixture=-2.0), Encoded(images, latents))
+    said = capsys.readouterr().err
+    assert "nats: normal -3.0, mixture -2.0; samples come from mixture" in said
+    assert (f"warning: {active} of 20 latent units are active" in said) == warned

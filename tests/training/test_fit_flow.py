@@ -1,0 +1,211 @@
+"""Flows that are trained to latents: on what, for how long, and that those which draw copies are not kept."""
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.lib.stride_tricks import sliding_window_view
+
+from clouds import as_latents, two_clouds
+from conftest import as_images
+from imagevae.dataset.squares import Images
+from imagevae.model.coding import decode_in_batches
+from imagevae.model.flow import CLUSTERS, FlowPrior
+from imagevae.model.priors import MixturePrior, NormalPrior
+from imagevae.model.vae import VAE
+from imagevae.training import fit_flow as fitting
+from imagevae.training.checkpoint import Checkpoint
+from imagevae.training.fit_flow import WhileNew, copy_test, count_clusters, fit_best_flow, fit_flow, moments, prominence
+from imagevae.training.loop import Best
+
+LATENTS = 6
+
+
+# What a flow is trained on
+
+
+def test_moments_of_latents_count_the_spread_of_the_posterior():
+    points = two_clouds(10_000)
+    latents = np.stack([points, np.full_like(points, np.log(0.5))], axis=1)
+    mean, deviation, noise = moments(latents)
+    assert mean == pytest.approx(points.mean(axis=0), abs=1e-4)
+    assert deviation == pytest.approx(np.sqrt(points.var(axis=0) + 0.25), abs=1e-3)
+    assert noise == pytest.approx(0.5)
+
+
+@given(arrays(np.float32, (2, 5), elements=st.floats(2**-20, 1e3, width=32)))
+def test_latents_that_stand_out_from_the_noise_are_larger_to_a_flow(both: np.ndarray):
+    noise, deviation = both.min(axis=0), both.max(axis=0)
+    found = prominence(deviation, noise)
+    assert np.square(found).mean() == pytest.approx(1, rel=1e-4)
+    assert found.max() <= 10.001 * found.min()
+    for one, other in itertools.permutations(range(5), 2):
+        if deviation[one] * noise[other] > 1.001 * deviation[other] * noise[one]:
+            assert found[one] >= found[other]
+
+
+def test_how_large_a_flow_sees_latents():
+    assert prominence(np.float32([1, 9]), np.float32([1, 1])) == pytest.approx(np.sqrt([0.2, 1.8]))
+
+
+@pytest.mark.parametrize(
+    ("images", "latents", "clusters"), [(10, 1000, 1), (10_000, 15, 1), (200, 1000, 4), (10_000, 64, 4), (10**6,) * 3]
+)
+def test_there_are_clusters_where_images_and_latents_are_many(images: int, latents: int, clusters: int):
+    assert count_clusters(images, latents, CLUSTERS) == min(clusters, CLUSTERS)
+    assert count_clusters(images, latents, 1) == 1
+
+
+def smooth(count: int, seed: int) -> np.ndarray:
+    """Latents on a grid of 8x8 cells, each the mean of nine independent numbers: equal where cells are neighbours."""
+    noise = np.random.default_rng(seed).standard_normal((count, 10, 10)).astype(np.float32)
+    return sliding_window_view(noise, (3, 3), axis=(1, 2)).mean(axis=(3, 4)).reshape(count, 64)
+
+
+def test_a_flow_that_knows_the_grid_learns_from_few_what_neighbours_have_in_common(tmp_path: Path):
+    training, held_out, new = smooth(300, seed=0), smooth(300, seed=1), smooth(100, seed=2)
+
+    def density(side: int) -> float:
+        keras.utils.set_random_seed(0)
+        best = Best(lambda logs: logs["val_loss"], Checkpoint(tmp_path / f"{side}.npz", ""))
+        flow = FlowPrior(64, 32, side, blocks=1)
+        return fit_flow(flow, as_latents(training), as_latents(held_out), best, 150, seed=0).log_prob(new).mean()
+
+    assert density(side=8) > density(side=0) + 1
+
+
+# How copies are found
+
+
+@pytest.fixture(scope="module")
+def model() -> VAE:
+    """A decoder as it is at the start, which makes a different image of each z."""
+    keras.utils.set_random_seed(0)
+    return VAE(size=8, network="mlp", latent_dim=LATENTS, width=48)
+
+
+def normal(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, LATENTS)).astype(np.float32)
+
+
+def images_of(model: VAE, z: np.ndarray) -> Images:
+    return as_images(np.stack(list(decode_in_batches(model, z))))
+
+
+def test_copies_are_told_from_new_images(model: VAE):
+    z = normal(300, seed=0)
+    copier = MixturePrior(LATENTS, len(z), "diag")
+    copier.set(np.full(len(z), 1 / len(z)), z, np.zeros_like(z))
+    c_t = copy_test(model, images_of(model, z), normal(200, seed=1), seed=0)
+    assert c_t(copier) < -10
+    assert abs(c_t(NormalPrior(LATENTS))) < 3
+
+
+# When a training ends, and what is kept
+
+NEVER = 9
+
+
+@pytest.mark.parametrize(
+    ("needed", "guided_from", "epochs", "kept", "guidance"),
+    [
+        ([1, 1, 1, 1], 2, 4, 4, 1),  # no copies
+        ([1, 1, 1.5, 1], 2, 4, 4, 1.5),  # from some epoch on unless guided more: so much from then on
+        ([1, 1, 1.5, 2], 2, 4, 4, 2),
+        ([1.5, 1, 2, 1], 0, 4, 4, 2),
+        ([1, 1, NEVER, 1], 2, 3, 2, 1),  # whatever the guidance: the weights before
+        ([1, 1, 1.5, NEVER], 2, 4, 3, 1.5),
+        ([1, 1.5, 1, 1], 2, 2, 1, 1),  # before it may be guided
+        ([NEVER, 1, 1, 1], 0, 1, 1, 2),  # from the start: the first weights
+    ],
+)
+def test_the_last_weights_without_copies_are_kept(
+    needed: list[float], guided_from: int, epochs: int, kept: int, guidance: float, tmp_path: Path
+):
+    """Args:
+    needed: the guidance without which samples are copies, after each epoch.
+    epochs, kept: after how many the training ends, and which one's weights remain.
+    """
+    flow = FlowPrior(2, 8, blocks=1)
+    flow.compile(keras.optimizers.Adam(use_ema=True))
+    flow.optimizer.build(flow.trainable_variables)
+
+    def c_t() -> float:
+        return 1 if flow.strength >= needed[int(flow.shift[0]) - 1] else -4
+
+    best = WhileNew(Checkpoint(tmp_path / "flow.npz", ""), c_t, guided_from)
+    best.set_model(flow)
+    for epoch in range(4):
+        flow.shift.assign(np.full(2, epoch + 1))  # stands for what is learned
+        best.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 1.0})
+        if flow.stop_training:
+            break
+    assert epoch + 1 == epochs
+    best.apply(flow)
+    assert (float(flow.shift[0]), float(flow.strength)) == (kept, guidance)
+
+
+def latents(count: int, seed: int) -> np.ndarray:
+    """z_mean and z_log_sigma of so many images, enough latents for clusters."""
+    z = np.random.default_rng(seed).standard_normal((count, 40)).astype(np.float32)
+    return np.stack([z, np.full_like(z, -3)], axis=1)
+
+
+def test_a_flow_that_copies_too_soon_gives_way_to_a_narrow_one_and_a_cut_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """The weights are those after the third of its four epochs, and a training that is cut off in the second ends with
+    them too."""
+    monkeypatch.setattr(fitting, "STEPS_AN_EPOCH", 3)
+    monkeypatch.setattr(fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
+    monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
+    needed = {24: [1, 1.5], 16: [1.5, 1, 2, NEVER]}  # the guidance without which samples are copies
+    tested: list[tuple[tuple[int, int], list[np.ndarray]]] = []
+
+    def fitted(home: Path, cut_after: float = np.inf) -> FlowPrior:
+        keras.utils.clear_session()  # as in stages/train.py: last digits depend on the names of layers
+
+        def test(flow: FlowPrior) -> float:
+            nonlocal cut_after
+            cut_after -= 1
+            if cut_after < 0:
+                raise KeyboardInterrupt
+            width, epoch = flow.settings["width"], int(flow.optimizer.iterations) // 3
+            tested.append(((width, epoch), flow.get_weights()))
+            return 1 if flow.strength >= needed[width][epoch - 1] else -4
+
+        sets = latents(200, seed=0), latents(50, seed=1)
+        return fit_best_flow(*sets, lambda name: Checkpoint(home / name, ""), test, 12, seed=0)
+
+    flow = fitted(tmp_path / "whole")
+    assert (flow.settings["width"], float(flow.strength)) == (16, 2)
+    said = capsys.readouterr().err
+    assert "copies training images after 50% of its steps" in said
+    assert "a narrower one, without clusters, takes its place" in said
+    assert "samples are guided 2.0 times as much" in said
+    assert [which for which, _ in tested] == [(24, 1), (24, 2), (16, 1), (16, 1), (16, 2), (16, 3), (16, 3), (16, 4)]
+    kept = next(weights for which, weights in reversed(tested) if which == (16, 3))
+    assert all(np.array_equal(a, b) for a, b in zip(flow.get_weights(), kept, strict=True))
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "cut", cut_after=4)
+    again = fitted(tmp_path / "cut")
+    assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), kept, strict=True))
+
+
+def test_a_flow_of_few_images_says_that_it_copies_them(
+    model: VAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
+    few, held_out = normal(20, seed=0), normal(300, seed=1)
+    c_t = copy_test(model, images_of(model, few), held_out, seed=0)
+    sets = as_latents(few), as_latents(held_out)
+    fit_best_flow(*sets, lambda name: Checkpoint(tmp_path / name, ""), c_t, 125, seed=0)
+    said = capsys.readouterr().err
+    assert "copies training images after 100% of its steps" in said
+    assert "warning: samples will be copies of training images" in said
