@@ -20,7 +20,7 @@ import yaml
 
 from audit import recording
 from imagevae.cli import command
-from imagevae.cli.output import MARK
+from imagevae.cli.ours import MARK
 from imagevae.dataset.squares import Images, in_memory
 from imagevae.model.backend import NOWHERE
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from imagevae.images.codec import encode_png
+from imagevae.images.encoding import encode_png
 from imagevae.report.record import Data, Record
 
 PSNR = {"value": 24.5, "low": 24.0, "high": 25.0, "n": 200}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imagevae.conversion.plain import rgb_size
-from imagevae.images.codec import decode, encode_png, flatten
+from imagevae.images.codec import decode, flatten
+from imagevae.images.encoding import encode_png
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8), (31, 20))
 

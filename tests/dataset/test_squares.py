@@ -13,7 +13,7 @@ from imagevae.cli.errors import BadInput
 from imagevae.dataset import squares
 from imagevae.dataset.held_out import split
 from imagevae.dataset.squares import read_squares
-from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row, read_head, read_rows, read_entries
+from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_row, read_entries, read_head, read_rows
 
 DIGEST = 32 * "0"
 

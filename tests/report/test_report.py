@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from example_run import record
-from imagevae.images.codec import encode_png
+from imagevae.images.encoding import encode_png
 from imagevae.report.record import Data, Record
 from imagevae.report.report import report
 
