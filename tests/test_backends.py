@@ -1,18 +1,17 @@
 """The stages on JAX: as repeatable as on TensorFlow, and models go from one to the other."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from conftest import ON_JAX, ROOT, on, run_stage, tree
+from audit import at_moment
+from conftest import ON_JAX, ROOT, on, run_stage, train_outputs, tree
 
 
 def pictures(folder: Path) -> np.ndarray:
@@ -21,19 +20,14 @@ def pictures(folder: Path) -> np.ndarray:
 
 @pytest.mark.slow
 def test_a_training_on_jax_repeats_itself_after_a_kill(squares: Path, trained_on_jax: Path, tmp_path: Path):
-    places = ("--input", squares, "--output", tmp_path / "model" / "vae.keras", "--curves", tmp_path / "curves")
-    command = [sys.executable, str(ROOT / "stages" / "train.py"), *map(str, (*places, *ON_JAX))]
-    process = subprocess.Popen(command, env=on("jax"), stderr=subprocess.PIPE, text=True)
-    checkpoint = tmp_path / ".model.checkpoint" / "vae.keras" / "vae.npz"
-    while not checkpoint.exists():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    last = run_stage("train", *places, *ON_JAX, env=on("jax"))
+    words = ("--input", squares, *train_outputs(tmp_path / "outputs"), *ON_JAX)
+    kill = at_moment(tmp_path / "hook", "train", "vae.npz.partial", 3, "os.kill(os.getpid(), 9)")
+    killed = run_stage("train", *words, env=on("jax") | kill)
+    assert killed.returncode == -signal.SIGKILL
+    last = run_stage("train", *words, env=on("jax"))
     assert last.returncode == 0, last.stderr
-    assert "goes on after epoch" in last.stderr
-    assert tree(tmp_path) == tree(trained_on_jax)
+    assert "goes on after epoch 2" in last.stderr
+    assert tree(tmp_path / "outputs") == tree(trained_on_jax)
 
 
 @pytest.mark.slow

@@ -5,12 +5,10 @@ The processes are real ones on this machine, which talk over the loopback interf
 
 import csv
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ON_JAX, ROOT, assert_refused, on, run_stage, tree
+from audit import at_moment
+from conftest import ON_JAX, ROOT, assert_refused, on, run_here, run_stage, train_outputs, tree
 from imagevae.training.devices import LOST, part
 
 TRAIN = [sys.executable, str(ROOT / "stages" / "train.py")]
@@ -30,8 +29,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start_two(*commands: list[object]) -> list[subprocess.Popen]:
-    """Start two processes of one cluster."""
+def start_two(*commands: list[object], more: dict[str, str] | None = None) -> list[subprocess.Popen]:
+    """Start two processes of one cluster, with additions to the environment of the first."""
     address = f"127.0.0.1:{free_port()}"
     return [
         subprocess.Popen(
@@ -41,6 +40,7 @@ def start_two(*commands: list[object]) -> list[subprocess.Popen]:
                 "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
                 "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
                 "KERAS_DISTRIBUTION_PROCESS_ID": str(number),
+                **(more or {} if number == 0 else {}),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,8 +52,11 @@ def start_two(*commands: list[object]) -> list[subprocess.Popen]:
 
 
 def training(squares: Path, folder: Path, *more: object) -> list[object]:
-    places = ("--input", squares, "--output", folder / "model" / "vae.keras", "--curves", folder / "curves")
-    return [*TRAIN, *places, *ON_JAX, "--devices", "cluster", *more]
+    """The command of a process; the flow, which the first one trains alone, is left out."""
+    return [
+        *(*TRAIN, "--input", squares, *train_outputs(folder), *ON_JAX),
+        *("--flow_steps", 0, "--devices", "cluster", *more),
+    ]
 
 
 def curves(folder: Path) -> dict[str, list[float]]:
@@ -99,28 +102,26 @@ def test_a_training_by_two_processes_survives_one_and_ends_as_that_of_one(
     victim: int, squares: Path, trained_on_jax: Path, tmp_path: Path
 ):
     """It goes on in two processes, of which the first alone writes, or in one, on two devices."""
-    processes = start_two(*[training(squares, tmp_path / "first")] * 2)
-    checkpoint = tmp_path / "first" / ".model.checkpoint" / "vae.keras" / "vae.npz"
-    while not checkpoint.exists():
-        assert [process.poll() for process in processes] == [None, None]
-        time.sleep(0.001)
-    os.kill(processes[victim].pid, signal.SIGKILL)
+    kill = f"os.kill(int(open({str(tmp_path / 'victim')!r}).read()), 9)"
+    hook = at_moment(tmp_path / "hook", "train", "vae.npz.partial", 2, kill)
+    processes = start_two(*[training(squares, tmp_path / "first")] * 2, more=hook)
+    (tmp_path / "victim").write_text(str(processes[victim].pid))
     stderr = [process.communicate()[1] for process in processes][1 - victim]
-    assert processes[1 - victim].returncode == 2
-    assert stderr.splitlines()[-1] == f"train: error: {LOST}"
+    assert [processes[victim].returncode, processes[1 - victim].returncode] == [-signal.SIGKILL, 2]
+    assert stderr.endswith(f"train: error: {LOST}\n")
     assert not (tmp_path / "first" / "model").exists()
 
     if victim:
-        told, statuses = run_two(*(training(squares, tmp_path / name) for name in ("first", "second")))
-        assert statuses == [0, 0], told
-        assert told[1] == ""
+        said, statuses = run_two(*(training(squares, tmp_path / name) for name in ("first", "second")))
+        assert statuses == [0, 0], said
+        assert said[1] == ""
         assert not (tmp_path / "second").exists()
     else:
         two = {**on("jax"), "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
         result = run_stage("train", *training(squares, tmp_path / "first", "--devices", "all")[2:], env=two)
         assert result.returncode == 0, result.stderr
-        told = [result.stderr]
-    assert "goes on after epoch" in told[0]
+        said = [result.stderr]
+    assert "goes on after epoch" in said[0]
     assert tree(tmp_path / "first").keys() == tree(trained_on_jax).keys()
     assert_same_curves(trained_on_jax, tmp_path / "first")
 
@@ -156,15 +157,15 @@ def test_each_image_has_noise_of_its_own_on_every_process():
 
 @pytest.mark.slow
 def test_processes_that_are_not_alike_are_refused(squares: Path, tmp_path: Path):
-    told, statuses = run_two(training(squares, tmp_path), training(squares, tmp_path, "--seed", 1))
+    said, statuses = run_two(training(squares, tmp_path), training(squares, tmp_path, "--seed", 1))
     assert statuses == [2, 2]
     expected = "train: error: process 1 has other images, parameters, code or libraries than process 0\n"
-    assert told == [expected, expected]
+    assert said == [expected, expected]
     assert not list(tmp_path.iterdir())
 
 
 def test_more_than_one_device_needs_jax_and_a_cluster_an_environment(squares: Path, tmp_path: Path):
-    alone = run_stage("train", *training(squares, tmp_path)[2:], env=on("tensorflow"))
+    alone = run_here("train", *training(squares, tmp_path)[2:])
     assert_refused(alone, "--devices cluster", "KERAS_BACKEND=jax")
     nowhere = run_stage("train", *training(squares, tmp_path)[2:], env=on("jax"))
     assert_refused(nowhere, "--devices cluster", "KERAS_DISTRIBUTION_JOB_ADDRESSES")
