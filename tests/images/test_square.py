@@ -1,10 +1,12 @@
 """Resizing, checked against averages in floating point."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagevae.images.codec import decode, flatten
 from imagevae.images.square import fit_square, resample
 
 
@@ -60,3 +62,24 @@ def test_an_image_of_the_right_size_is_not_touched():
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     for fit in ("pad", "crop", "stretch"):
         assert np.array_equal(fit_square(pixels, 16, fit, (0, 0, 0)), pixels)
+
+
+@given(
+    shape=st.tuples(st.integers(8, 300), st.integers(8, 300)),
+    background=st.sampled_from([(0, 0, 0), (255, 255, 255), (3, 130, 250)]),
+    kind=st.sampled_from([".png", ".jpg"]),
+    seed=st.integers(0, 999),
+)
+def test_resized_images_are_within_rounding_of_a_full_decode_composite_and_area_resize_in_float(
+    shape: tuple[int, int], background: tuple[int, int, int], kind: str, seed: int
+):
+    random = np.random.default_rng(seed)
+    pixels = cv2.resize(random.integers(0, 256, (6, 6, 4), np.uint8), shape, interpolation=cv2.INTER_CUBIC)
+    data = cv2.imencode(kind, pixels[:, :, :3] if kind == ".jpg" else pixels)[1].tobytes()
+    exact = decode(data).astype(np.float64)
+    if kind == ".png":
+        alpha = exact[:, :, 3:] / 255
+        exact = exact[:, :, :3] * alpha + np.asarray(background) * (1 - alpha)
+    exact = area_average(exact, 8, 8)
+    resized = fit_square(flatten(decode(data), background), 8, "stretch", background)
+    assert np.abs(resized - exact).max() <= 1.01  # rounded once after compositing and once after resizing

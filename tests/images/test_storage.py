@@ -1,4 +1,4 @@
-"""Shards: which image lies where, and that ordinary tools open them."""
+"""Shards: which image lies where, and that ordinary tools open them; and names of files, so that none is lost."""
 
 import io
 import tarfile
@@ -7,7 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagevae.images.storage import ArrayShard, TarShard, shard_count, shard_of
+from imagevae.images.headers import JPEG, PNG
+from imagevae.images.listing import EXTENSIONS
+from imagevae.images.storage import ArrayShard, TarShard, file_name, shard_count, shard_of
 
 contents = st.lists(st.binary(max_size=2000), max_size=20)
 
@@ -59,3 +61,29 @@ def test_an_array_shard_is_an_array_whose_places_are_right(count: int, size: int
     assert np.array_equal(np.load(file), images)
     for start, image in zip(starts, images, strict=True):
         assert file.getvalue()[start:][: image.nbytes] == image.tobytes()
+
+
+names = st.builds(
+    lambda stem, endings: stem + "".join(endings),
+    st.sampled_from(["a", "b.c", "png", "ü ñ", "x.jpg/a"]),
+    st.lists(st.sampled_from([*sorted(EXTENSIONS), ".PNG", ".Jpg"]), min_size=1, max_size=3),
+)
+kinds = st.sampled_from([PNG, JPEG])
+
+
+@given(names, names, kinds, kinds)
+def test_two_images_never_share_a_result(one: str, other: str, kind: bytes, other_kind: bytes):
+    assert (file_name(one, kind) == file_name(other, other_kind)) == ((one, kind) == (other, other_kind))
+
+
+@given(names)
+def test_results_are_named_for_their_content(name: str):
+    assert file_name(name, PNG).lower().endswith(".png")
+    assert file_name(name, JPEG).lower().endswith((".jpg", ".jpeg", ".jpe", ".jfif"))
+
+
+def test_a_name_that_says_the_content_stays_and_others_stay_in_front():
+    assert file_name("x/a.png", PNG) == "x/a.png"
+    assert file_name("x/a.jpeg", JPEG) == "x/a.jpeg"
+    assert file_name("x/a.jpg", PNG) == "x/a.jpg.png"
+    assert file_name("x/a.gif", JPEG) == "x/a.gif.jpg"
