@@ -1,5 +1,6 @@
 """A decoder that crashes costs one image, which is named; everything else comes out as without it."""
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -74,6 +75,7 @@ def test_too_many_crashes_fail_the_stage_and_nothing_is_written(tmp_path: Path):
 
 def double(number: int) -> int:
     if number % 10 == 7:
+        faulthandler.disable()  # pytest's would tell of it
         os.kill(os.getpid(), signal.SIGSEGV)
     if number == 33:
         raise ValueError("33")
@@ -105,7 +107,12 @@ WAITING = """
 def waiting(tmp_path: Path) -> subprocess.Popen:
     script = tmp_path / "waiting.py"
     script.write_text(textwrap.dedent(WAITING).format(stages=str(ROOT / "stages")))
-    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored by what runs aside
+    )
     assert process.stdout.readline() == "ready\n"
     return process
 

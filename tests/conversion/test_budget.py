@@ -1,10 +1,7 @@
 """Memory of image stages: a budget over all threads, and a lack of it that is no fault of an image."""
 
 import io
-import os
 import resource
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from PIL import Image
 from conftest import ROOT, run_stage, write_images
 from imagevae.conversion.memory import Budget
 from imagevae.images.manifest import MANIFEST, read_head
+from peak_memory import peak_memory
 
 GB = 10**9
 WIDE = 11585  # of a square of just under 2 ** 27 pixels; of WebP half as many are read
@@ -64,11 +62,7 @@ def test_the_largest_images_take_less_than_two_gigabytes_however_many_there_are(
     for number in range(3):
         (tmp_path / "in" / f"{number}.{'tif' if 'tiff' in kind else kind.lower()}").write_bytes(data)
     command = [ROOT / "stages" / "resize.py", "--input", tmp_path / "in", "--output", tmp_path / "out", "--size", 8]
-    process = subprocess.Popen([sys.executable, *map(str, command)])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    assert usage.ru_maxrss * 1024 < 2 * GB
+    assert peak_memory(*command) < 2 * GB
 
 
 def limited(megabytes: int):

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, assert_refused, run_stage, tree, write_images
 from imagevae.cli.errors import BadInput
 from imagevae.conversion.convert import convert_source
-from imagevae.conversion.shard import Recipe
+from imagevae.conversion.shard import Converted, Recipe
 from imagevae.images.codec import decode, flatten
 from imagevae.images.encoding import encode_png
 
@@ -71,11 +71,11 @@ def test_a_worker_that_dies_half_way_changes_nothing(scheduler: str, images: Pat
     killed = tmp_path / "killed"
     last = (images / "1499.png").read_bytes()
 
-    def convert(data: bytes, deadly: bool = True) -> tuple[tuple[int, int], bytes]:
+    def convert(data: bytes, deadly: bool = True) -> Converted:
         if deadly and data == last and not killed.exists():
             killed.write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
-        return (8, 8), encode_png(flatten(decode(data), (0, 0, 0)))
+        return Converted((8, 8), encode_png(flatten(decode(data), (0, 0, 0))))
 
     with worker(scheduler), worker(scheduler):
         convert_source(images, tmp_path / "there", Recipe(convert, {}), True, 0.01, None, scheduler)
@@ -86,9 +86,9 @@ def test_a_worker_that_dies_half_way_changes_nothing(scheduler: str, images: Pat
 
 
 def test_a_cluster_whose_last_worker_dies_is_told_and_not_waited_for(scheduler: str, images: Path, tmp_path: Path):
-    def convert(data: bytes) -> tuple[tuple[int, int], bytes]:
+    def convert(data: bytes) -> Converted:
         os.kill(os.getpid(), signal.SIGKILL)
-        return (8, 8), data
+        return Converted((8, 8), data)
 
     with worker(scheduler), pytest.raises(BadInput, match="last worker is gone"):
         convert_source(images, tmp_path / "out", Recipe(convert, {}), True, 0.01, None, scheduler)
