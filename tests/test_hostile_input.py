@@ -354,7 +354,7 @@ def assert_same_results(project: Project, undisturbed: Project) -> None:
         assert tree(project.folder / folder) == tree(undisturbed.folder / folder)
 
 
-@pytest.mark.xfail(reason="one of its moments is not reached since images are opened once; to be found", strict=False)
+@pytest.mark.xfail(reason="cli/guard.py repeats the work where its child was killed by SIGKILL", strict=True)
 @pytest.mark.slow
 def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(
     undisturbed: tuple[Project, Project], tmp_path: Path
