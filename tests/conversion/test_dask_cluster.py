@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, assert_refused, run_stage, tree, write_images
+from conftest import ROOT, assert_refused, run_here, run_stage, tree, write_images
 from imagevae.cli.errors import BadInput
 from imagevae.conversion.convert import convert_source
 from imagevae.conversion.shard import Converted, Recipe
@@ -51,6 +51,12 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process waits for what does not come no longer than it takes to be sure."""
+    monkeypatch.setattr("imagevae.conversion.dask_cluster.PATIENCE", 2)
+
+
 def test_stages_give_the_bytes_of_a_local_run(scheduler: str, images: Path, tmp_path: Path):
     with worker(scheduler), worker(scheduler):
         for where, more in (("here", ()), ("there", ("--scheduler", scheduler))):
@@ -85,7 +91,8 @@ def test_a_worker_that_dies_half_way_changes_nothing(scheduler: str, images: Pat
     assert len(tree(tmp_path / "here")) == 5
 
 
-def test_a_cluster_whose_last_worker_dies_is_told_and_not_waited_for(scheduler: str, images: Path, tmp_path: Path):
+@pytest.mark.usefixtures("impatient")
+def test_a_cluster_whose_last_worker_dies_is_reported_and_not_waited_for(scheduler: str, images: Path, tmp_path: Path):
     def convert(data: bytes) -> Converted:
         os.kill(os.getpid(), signal.SIGKILL)
         return Converted((8, 8), data)
@@ -95,7 +102,7 @@ def test_a_cluster_whose_last_worker_dies_is_told_and_not_waited_for(scheduler: 
     assert list(tmp_path.iterdir()) == [images]
 
 
-def test_where_dask_is_not_installed_that_is_told_in_one_line(images: Path, tmp_path: Path):
+def test_where_dask_is_not_installed_that_is_reported_in_one_line(images: Path, tmp_path: Path):
     absent = tmp_path / "absent"
     absent.mkdir()
     (absent / "distributed.py").write_text("raise ModuleNotFoundError('No module named distributed')")
@@ -105,10 +112,11 @@ def test_where_dask_is_not_installed_that_is_told_in_one_line(images: Path, tmp_
     assert sorted(tmp_path.iterdir()) == [absent, images]
 
 
-def test_a_missing_cluster_is_told_in_one_line(scheduler: str, images: Path, tmp_path: Path):
+@pytest.mark.usefixtures("impatient")
+def test_a_missing_cluster_is_reported_in_one_line(scheduler: str, images: Path, tmp_path: Path):
     def refused(address: str, *culprits: str) -> None:
         paths = ("--input", images, "--output", tmp_path / "out", "--scheduler", address)
-        assert_refused(run_stage("rgba2rgb", *paths, "--format", "shards"), "--scheduler", *culprits)
+        assert_refused(run_here("rgba2rgb", *paths, "--format", "shards"), "--scheduler", *culprits)
         assert list(tmp_path.iterdir()) == [images]
 
     refused("tcp://127.0.0.1:9", "no Dask scheduler")
