@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit import read_by, recording
 from conftest import Project, run_stage, tree, write_images
 from imagevae.conversion.last_run import known_digests
 from imagevae.images.manifest import read_head
@@ -91,7 +92,7 @@ edits = st.tuples(
 
 
 @given(sequence=st.lists(edits, min_size=1, max_size=3))
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_sequence_of_edits_gives_the_bytes_of_a_run_from_scratch(
     sequence: list, start: Project, tmp_path_factory: pytest.TempPathFactory
 ):
@@ -104,16 +105,9 @@ def test_any_sequence_of_edits_gives_the_bytes_of_a_run_from_scratch(
     shutil.rmtree(folder)
 
 
-AUDIT = """
-import atexit, os, sys
-opened = []
-sys.addaudithook(lambda event, arguments: event == "open" and opened.append(str(arguments[0])))
-def save():
-    with open(os.environ["AUDIT"], "a") as file:
-        file.writelines(f"{os.path.basename(path)}\\n" for path in opened if "data/mine" in path)
-if sys.argv[0].startswith("stages"):
-    atexit.register(save)
-"""
+def read(opened: Path) -> list[str]:
+    """The images that the first stage has read."""
+    return [Path(path).name for path in read_by("rgba2rgb", opened) if path.endswith(".png")]
 
 
 def test_only_new_images_are_read_and_only_their_shards_written(project: Project, tmp_path: Path):
@@ -121,11 +115,10 @@ def test_only_new_images_are_read_and_only_their_shards_written(project: Project
     write_images(mine / "first", 600, size=9, seed=1)  # two shards from here on
     project.dvc("repro", "resize")
     before = tree(project.folder / "data" / "rgb")
-    (tmp_path / "sitecustomize.py").write_text(AUDIT)
-    project.environment |= {"PYTHONPATH": str(tmp_path), "AUDIT": str(tmp_path / "opened")}
+    project.environment |= recording(tmp_path / "opened")
     write_images(mine / "second", 1, size=9, seed=2)
     project.dvc("repro", "resize")
-    assert (tmp_path / "opened").read_text().split() == ["0000.png"]
+    assert read(tmp_path / "opened") == ["0000.png"]
     after = tree(project.folder / "data" / "rgb")
     assert len(after) == 3
     assert sum(after[name] != before[name] for name in after) == 2  # the manifest and one shard
@@ -174,11 +167,10 @@ def test_another_machine_and_a_temporary_workspace_reuse_what_is_there(project: 
     project.dvc("push")
     clone = project.clone_to(tmp_path / "clone")
     clone.dvc("pull", "data/mine", "resize", "rgba2rgb")
-    (tmp_path / "sitecustomize.py").write_text(AUDIT)
-    clone.environment |= {"PYTHONPATH": str(tmp_path), "AUDIT": str(tmp_path / "opened")}
+    clone.environment |= recording(tmp_path / "opened")
     write_images(clone.folder / "data" / "mine" / "more", 2, size=9, seed=3)
     clone.dvc("repro", "resize")
-    assert sorted((tmp_path / "opened").read_text().split()) == ["0000.png", "0001.png"]
+    assert sorted(read(tmp_path / "opened")) == ["0000.png", "0001.png"]
     assert_as_from_scratch(clone, tmp_path / "scratch")
     clone.dvc("add", "data/mine")
     clone.commit("More images")
