@@ -1,4 +1,4 @@
-"""Write tests/imagevae/torch_fidelity.json: what torch-fidelity makes of given features, for tests to compare with.
+"""Write tests/evaluation/torch_fidelity.json: what torch-fidelity makes of given features, for tests to compare with.
 
     pip install --no-deps torch-fidelity==0.4.0 && python tests/benchmarks/torch_fidelity_values.py
 
@@ -14,12 +14,10 @@ from unittest.mock import MagicMock
 
 import numpy as np
 
-for module in ("torch", "torch_fidelity", "torch_fidelity.helpers", "torch_fidelity.utils"):
-    sys.modules[module] = MagicMock()
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "stages")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from imagevae.test_distances import CASES, REFERENCE, some_features  # noqa: E402
+from reference_features import CASES, REFERENCE, some_features  # noqa: E402
 
 
 def reference(name: str) -> dict:
@@ -31,6 +29,8 @@ def reference(name: str) -> dict:
 
 
 def main() -> None:
+    for module in ("torch", "torch_fidelity", "torch_fidelity.helpers", "torch_fidelity.utils"):
+        sys.modules[module] = MagicMock()
     fid, kid = reference("metric_fid.py"), reference("metric_kid.py")
     values = {}
     for case in CASES:

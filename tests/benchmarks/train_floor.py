@@ -31,7 +31,7 @@ SIDE = 2048  # of the matrices whose product is timed
 
 
 def main() -> None:
-    model, textured = (VAE(64, 1024, network="spatial", texture_weight=weight) for weight in (0, 1))
+    model, textured = (VAE(size=64, texture_weight=weight) for weight in (0, 1))
     forward = [of_layer(layer) for network in (model.encoder, model.decoder) for layer in network.layers]
     kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
     first = next(one for one in forward if one)  # its input is no one's output, and wants no gradient

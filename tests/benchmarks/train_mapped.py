@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[2] / "stages"))
-from imagevae.model.backend import start_keras
+STAGES = Path(__file__).parents[2] / "stages"
+sys.path[:0] = [str(STAGES), str(Path(__file__).parents[1])]
+from imagevae.model.backend import start_keras  # noqa: E402
 
 start_keras(0)
 from imagevae.dataset.squares import read_squares  # noqa: E402
@@ -24,14 +24,19 @@ from imagevae.model.vae import VAE  # noqa: E402
 from imagevae.training.batches import Batches  # noqa: E402
 from imagevae.training.loop import STEPS_AT_ONCE  # noqa: E402
 from imagevae.training.optimizer import Muon  # noqa: E402
-from test_memory import MIB, peak_memory, write_shards  # noqa: E402
+from peak_memory import MIB, peak_memory  # noqa: E402
+from shard_files import write_shards  # noqa: E402
 
 BATCH, REPEATS = 8, 5
+FLAGS = (  # where memory is measured
+    *("--network", "vector", "--latent_dim", 2, "--width", 4, "--epochs", 1, "--batch_size", 1024),
+    *("--flow_steps", 100, "--held_out", 0.05),
+)
 
 
 def main(shards: str) -> None:
     mapped = read_squares(Path(shards))
-    model = VAE(mapped.size, 1024, network="spatial", texture_weight=1)
+    model = VAE(size=mapped.size)
     model.compile(optimizer=Muon(1e-3), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
     ways = {"mapped from the disk": mapped, "in memory": mapped[:]}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -58,8 +63,9 @@ def main(shards: str) -> None:
     )
     for count in (2_000, 20_000, 200_000):
         with tempfile.TemporaryDirectory() as folder:
-            source = write_shards(Path(folder) / "shards", count)
-            peak = peak_memory(Path(folder), source)
+            source = write_shards(Path(folder) / "shards", count, 16)
+            places = ("--input", source, "--output", f"{folder}/vae.keras", "--curves", f"{folder}/curves")
+            peak = peak_memory(STAGES / "train.py", *places, *FLAGS)
             size = sum(file.stat().st_size for file in source.glob("*.npy"))
         print(f"| {count:,} | {peak / MIB:.0f} | {size / MIB:.0f} |", flush=True)
 

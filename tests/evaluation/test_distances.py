@@ -1,7 +1,6 @@
 """Distances between sets of vectors: agreement with reference implementations, floors, order, intervals."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,17 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagevae.evaluation.distances import Distance, average, frechet, kernel_distance
+from reference_features import CASES, REFERENCE, some_features
 
-REFERENCE = Path(__file__).with_name("torch_fidelity.json")
-CASES = ((0, 100, 100, 8), (1, 300, 300, 64), (2, 50, 50, 100), (3, 200, 120, 16))  # seed, n, m, d
 DISTANCES = (frechet, kernel_distance)
-
-
-def some_features(seed: int, n: int, m: int, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positive correlated vectors, (n, d) and (m, d), as those of a network that ends with a ReLU."""
-    noise = np.random.default_rng(seed)
-    mix = noise.normal(size=(2, d, d)) / np.sqrt(d)
-    return np.abs(noise.normal(size=(n, d)) @ mix[0]), np.abs(noise.normal(size=(m, d)) @ mix[1] + 0.2)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -23,7 +23,7 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
 
 
 def main(batch: int, steps: int, optimizer: str) -> None:
-    model = VAE(64, 1024, network="spatial")
+    model = VAE(size=64, texture_weight=0)
     model.compile(OPTIMIZERS[optimizer](1e-4), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
     images = np.random.default_rng(0).integers(0, 256, (batch * steps, 64, 64, 3), np.uint8)
     model.fit(Batches(images, batch), verbose=0)
