@@ -4,7 +4,6 @@ Modules come from the imports, parameters from the flags, files from the command
 shows that they open nothing else.
 """
 
-import ast
 import shlex
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from dvc.repo import Repo
 
 from audit import read_by as read_by_stage
 from conftest import PARAMS, ROOT, STAGES, Project, flags
+from imports import CODE, imported
 
-CODE = ROOT / "stages"
 BY_HAND = {"explore"}  # scripts that are no stages
 
 # Modules of a wing that a stage depends on and does not import: a change of them reruns it for nothing.
@@ -55,24 +54,6 @@ SPARE = {
 def names(entries: list) -> set[str]:
     """The paths among a stage's deps, outs, params, metrics or plots."""
     return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
-
-
-def imported(file: Path, found: set[Path] | None = None) -> set[Path]:
-    """The modules of this project that a file imports, and those that they import."""
-    found = set() if found is None else found
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom):  # of a module, or of modules from a wing
-            modules = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        else:
-            continue
-        for module in modules:
-            path = CODE / f"{module.replace('.', '/')}.py"
-            if path.is_file() and path not in found:
-                found.add(path)
-                imported(path, found)
-    return found
 
 
 def read_by(stage: str) -> set[Path]:
