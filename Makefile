@@ -11,7 +11,7 @@ run: .venv/pipeline
 	.venv/bin/dvc repro
 
 test: .venv/tests
-	.venv/bin/pytest --numprocesses 2 --dist loadfile
+	.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 bench: .venv/tests
 	PYTHONPATH=tests:stages .venv/bin/python tests/benchmarks/bench.py

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -37,6 +38,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before JAX, where a test i
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run the tests of a file, and all files whose tests share what takes long to make; the files with
+    the most slow tests first, so that none is left for the end."""
+    files, groups, slow = defaultdict(set), {}, Counter[str]()
+    for item in items:
+        files[item.path] |= set(item.fixturenames)
+    for path, fixtures in files.items():
+        groups[path] = next((name for name in ("reproduced", "trained_on_jax") if name in fixtures), path.stem)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+        slow[groups[item.path]] += item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: (-slow[groups[item.path]], groups[item.path], item.path))
 
 
 def flags(script: str, command: str = "") -> dict[str, click.Option]:

@@ -62,11 +62,13 @@ def test_a_good_training_warns_of_nothing(trained: Path):
     assert "warning" not in said
 
 
+@pytest.mark.slow
 def test_latents_that_collapse_give_a_warning(squares: Path, tmp_path: Path):
     result = train(squares, tmp_path, *BRIEF, "--kl_weight", 1e6, "--epochs", 4)
     assert "warning: 0 of 2 latent units are active" in result.stderr
 
 
+@pytest.mark.slow
 def test_weights_of_zero_leave_the_reconstruction(squares: Path, tmp_path: Path):
     train(squares, tmp_path, *BRIEF, "--kl_weight", 0, "--texture_weight", 0)
     last = json.loads((tmp_path / "curves" / "metrics.json").read_text())
@@ -83,6 +85,7 @@ def test_enough_epochs_show_enough_images(images: int, epochs: int):
 # What it starts from
 
 
+@pytest.mark.slow
 def test_training_starts_from_another_model(squares: Path, model_file: Path, tmp_path: Path):
     """One step of next to no length leaves the weights where they were."""
     train(squares, tmp_path, *BRIEF, "--init", model_file, "--learning_rate", 1e-30)
@@ -121,6 +124,7 @@ def test_bad_input_is_refused_and_no_model_is_written(squares: Path, tmp_path: P
     assert_refused(run_here("train", *words), "vae.h5", ".keras")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_from_the_start_is_refused(squares: Path, tmp_path: Path):
     broken = VAE(size=16, network="vector", latent_dim=2, width=4)
     broken.encoder.set_weights([np.full_like(weight, np.nan) for weight in broken.encoder.get_weights()])
@@ -149,6 +153,7 @@ def test_one_training_image_is_too_few(squares: Path, tmp_path: Path):
 # What cuts it off
 
 
+@pytest.mark.slow
 def test_names_are_taken_from_the_current_folder_and_checkpoints_leave_files_of_others_alone(
     squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

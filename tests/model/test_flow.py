@@ -36,6 +36,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> FlowPrior:
     return trained(FlowPrior(2, 64, blocks=2), *points, 1000, tmp_path_factory.mktemp("flow"))
 
 
+@pytest.mark.slow  # with its fixture
 def test_a_flow_draws_what_it_was_trained_on(flow: FlowPrior):
     drawn, real = draws(flow, 4000), two_clouds(4000, seed=2)
     assert drawn.mean(axis=0) == pytest.approx(real.mean(axis=0), abs=0.15)
@@ -73,6 +74,7 @@ def clustered(shapes: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> F
     return trained(FlowPrior(64, 64, blocks=1), *points, 600, tmp_path_factory.mktemp("clustered"))
 
 
+@pytest.mark.slow  # with its fixture
 def test_a_flow_draws_from_the_clusters_as_often_as_they_came(clustered: FlowPrior, shapes: np.ndarray):
     drawn = draws(clustered, 2000)
     distances = np.linalg.norm(drawn[:, None] - shapes, axis=2)

@@ -68,6 +68,7 @@ def smooth(count: int, seed: int) -> np.ndarray:
     return sliding_window_view(noise, (3, 3), axis=(1, 2)).mean(axis=(3, 4)).reshape(count, 64)
 
 
+@pytest.mark.slow
 def test_a_flow_that_knows_the_grid_learns_from_few_what_neighbours_have_in_common(tmp_path: Path):
     training, held_out, new = smooth(300, seed=0), smooth(300, seed=1), smooth(100, seed=2)
 
@@ -157,6 +158,7 @@ def latents(count: int, seed: int) -> np.ndarray:
     return np.stack([z, np.full_like(z, -3)], axis=1)
 
 
+@pytest.mark.slow
 def test_a_flow_that_copies_too_soon_gives_way_to_a_narrow_one_and_a_cut_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
@@ -198,6 +200,7 @@ def test_a_flow_that_copies_too_soon_gives_way_to_a_narrow_one_and_a_cut_changes
     assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), kept, strict=True))
 
 
+@pytest.mark.slow
 def test_a_flow_of_few_images_says_that_it_copies_them(
     model: VAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
