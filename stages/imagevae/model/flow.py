@@ -86,7 +86,7 @@ class FlowPrior(keras.Model):
     def standardise(self, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
         """Set the mean and scale of the latents, (latent_dim,) each, that the network sees as 0 and 1."""
         self.shift.assign(mean)
-        self.scale.assign(np.maximum(scale, 1e-3))
+        self.scale.assign(scale)
 
     def group(self, centres: NDArray, shares: NDArray) -> None:
         """Set the centres of the clusters of standardised latents, (k, latent_dim), and the share of each, (k,)."""

@@ -8,6 +8,7 @@ import keras
 from keras import KerasTensor, ops
 
 from imagevae.cli.errors import BadInput
+from imagevae.model.axes import Axes
 from imagevae.model.flow import FlowPrior
 from imagevae.model.likelihood import LEVELS, absolute_error, kl_per_unit, log_likelihood
 from imagevae.model.networks import NETWORKS, computing_in, grid_side
@@ -41,10 +42,12 @@ class VAE(keras.Model):
         densities: of those that have been fitted, the mean log-density of held-out latents, in nats.
         flow_width: units of each layer of the flow, see `FlowPrior`; few until one has been fitted.
         components, covariance: of the mixture, see `MixturePrior`.
+        axis_count: number of `axes`; one that means nothing until they have been fitted.
         training: how the model is trained, by the names of these parameters; kept with the model for the record.
 
     Attributes:
         priors: distributions of z by name: `normal`, `mixture` and `flow`.
+        axes: along which images vary most, see `Axes`.
 
     Raises:
         ValueError: latents that can't lie on the grid of a spatial network.
@@ -67,6 +70,7 @@ class VAE(keras.Model):
         flow_width: int = 8,
         components: int = 1,
         covariance: str = "diag",
+        axis_count: int = 1,
         training: dict[str, Any] | None = None,
         name: str = "vae",
         **keywords: Any,
@@ -86,6 +90,7 @@ class VAE(keras.Model):
             flow_width=flow_width,
             components=components,
             covariance=covariance,
+            axis_count=axis_count,
             training=training or {},
         )
         self.size, self.latent_dim, self.held_out = size, latent_dim, held_out
@@ -96,6 +101,7 @@ class VAE(keras.Model):
             self.decoder = build_decoder(size, latent_dim, width, seed)
         self.flow = FlowPrior(latent_dim, flow_width, grid_side(network, size), seed=seed)
         self.mixture = MixturePrior(latent_dim, components, covariance)
+        self.axes = Axes(latent_dim, axis_count)
         self.flow.trainable = self.mixture.trainable = False  # they are fitted on their own, to the latents
         self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
         self.kl_weight = self.add_weight(

@@ -149,8 +149,7 @@ def fit_flow(
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         best: chooses the moving average of the weights that is kept.
     """
-    mean, deviation, noise = moments(training)
-    scale = deviation / prominence(deviation, noise)
+    mean, scale = standard(training)
     flow.standardise(mean, scale)
     flow.group(*clusters((training[:ENOUGH, 0] - mean) / scale, most_clusters, seed))
     flow.trainable = True
@@ -188,6 +187,13 @@ def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray
     count = count_clusters(images, latents, most)
     found = k_means(z_mean, count, seed)
     return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
+
+
+def standard(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a flow subtracts from latents, z_mean and z_log_sigma, (n, 2, latent_dim), and divides the rest by,
+    (latent_dim,) each; see `prominence`."""
+    mean, deviation, noise = moments(latents)
+    return mean, np.maximum(deviation / prominence(deviation, noise), 1e-3)
 
 
 def moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

@@ -13,11 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from imagevae.dataset.squares import Images
+from imagevae.model.axes import Axes
 from imagevae.model.coding import Posterior, active_units, encode_in_batches
 from imagevae.model.flow import FlowPrior
 from imagevae.model.priors import MixturePrior
 from imagevae.model.vae import VAE
 from imagevae.training.checkpoint import Checkpoint
+from imagevae.training.fit_axes import fit_axes
 from imagevae.training.fit_flow import ENOUGH, JUDGES, copy_test, fit_best_flow
 
 COMPONENTS = (1, 4, 16)
@@ -34,11 +36,12 @@ class Encoded:
 @dataclass(frozen=True)
 class Fitted:
     """Distributions of the latents, and what speaks for each: the mean log-density of held-out latents, in nats, to six
-    digits, which do not depend on the processor."""
+    digits, which do not depend on the processor. And the axes along which images vary most."""
 
     flow: FlowPrior | None
     mixture: MixturePrior
     scores: dict[str, float]
+    axes: Axes
 
     @property
     def best(self) -> str:
@@ -78,7 +81,8 @@ def fit_priors(
         side = model.flow.settings["side"]
         flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed, side)
         scores["flow"] = flow.log_prob(judges).mean()
-    return Fitted(flow, mixture, {name: float(f"{score:.6g}") for name, score in scores.items()})
+    rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
+    return Fitted(flow, mixture, rounded, fit_axes(training.latents, seed))
 
 
 def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:
@@ -124,11 +128,17 @@ def report_densities(fitted: Fitted, training: Encoded) -> None:
 
 def with_priors(model: VAE, fitted: Fitted) -> VAE:
     """A model of the same weights that has these distributions, and samples from the best one."""
-    settings = {**fitted.mixture.settings, "sampler": fitted.best, "densities": fitted.scores}
     flow = fitted.flow or model.flow
-    whole = VAE.from_config({**model.get_config(), **settings, "flow_width": flow.settings["width"]})
-    for part, taken in ((whole.encoder, model.encoder), (whole.decoder, model.decoder), (whole.flow, flow)):
+    settings = {
+        **fitted.mixture.settings,
+        "sampler": fitted.best,
+        "densities": fitted.scores,
+        "flow_width": flow.settings["width"],
+        "axis_count": fitted.axes.count,
+    }
+    whole = VAE.from_config({**model.get_config(), **settings})
+    parts = (whole.encoder, whole.decoder, whole.flow, whole.mixture, whole.axes)
+    for part, taken in zip(parts, (model.encoder, model.decoder, flow, fitted.mixture, fitted.axes), strict=True):
         part.set_weights(taken.get_weights())
-    whole.mixture.set_weights(fitted.mixture.get_weights())
     whole.scale.assign(model.scale)
     return whole
