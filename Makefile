@@ -1,5 +1,5 @@
 # `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, `make bench` the benchmarks.
-# See README.md.
+# `make setup REMOTES="s3 ssh"` adds what DVC needs for such remotes: azure, gs, s3, ssh or webdav. See README.md.
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -17,6 +17,10 @@ bench: .venv/tests
 	PYTHONPATH=tests:stages .venv/bin/python tests/benchmarks/bench.py
 
 setup: .venv/pipeline
+	$(if $(REMOTES),$(remotes) $(REMOTES:%=dvc-%))
+
+# The constraints hold all that is installed already where it is.
+remotes = .venv/bin/pip install --disable-pip-version-check -c requirements-remotes.txt
 
 # Each mark is touched when its installation has ended well; an interrupted one, which pip can't tell from a whole one,
 # is done again from the start.
@@ -27,12 +31,14 @@ setup: .venv/pipeline
 	.venv/bin/pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/tests: tests/requirements.txt .venv/pipeline
+.venv/tests: tests/requirements.txt requirements-remotes.txt .venv/pipeline
 	.venv/bin/pip install --disable-pip-version-check --force-reinstall -r tests/requirements.txt
+	$(remotes) dvc-s3 dvc-ssh dvc-webdav
 	@touch $@
 
-# Pin what requirements.in and tests/requirements.in leave open, for all Pythons from 3.10 on; this needs uv.
+# Pin what the files requirements*.in leave open, for all Pythons from 3.10 on; this needs uv.
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock:
 	uv pip compile --quiet --universal --python-version 3.10 requirements.in --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.10 requirements-remotes.in --output-file requirements-remotes.txt
 	cd tests && uv pip compile --quiet --universal --python-version 3.10 requirements.in --output-file requirements.txt

@@ -225,9 +225,9 @@ class Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
-    def clone_to(self, folder: Path) -> "Project":
+    def clone_to(self, folder: Path, *options: str) -> "Project":
         """What a colleague gets: the git repository, without DVC's cache."""
-        self.git("clone", "--quiet", self.folder, folder)
+        self.git("clone", "--quiet", *options, self.folder, folder)
         clone = Project(folder)
         clone.set_user()
         return clone
