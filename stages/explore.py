@@ -64,22 +64,32 @@ def reconstruct(model_file: Path, images: Path, output: Path, form: str, fit: st
 @command.model
 @images
 @output("latents.csv")
+@click.option("--all", "everything", is_flag=True, help="Write z_mean and z_log_sigma instead, all latents of both.")
 @command.fit
 @command.background
-def encode(model_file: Path, images: Path, output: Path, fit: str, background: tuple[int, ...]) -> None:
-    """Write the latents of images to latents.csv.
+def encode(
+    model_file: Path, images: Path, output: Path, everything: bool, fit: str, background: tuple[int, ...]
+) -> None:
+    """Write the codes of images to latents.csv.
 
-    A row for each image of the folder: its name, z_mean and z_log_sigma.
+    A row for each image of the folder: its name, and its code, which is where it lies on the axes along which the
+    images of the training vary most.
     """
     model = load(model_file)
+    import numpy as np
+
     from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_folder
     from imagevae.exploring.writing import write_latents
-    from imagevae.model.coding import encode_in_batches
+    from imagevae.model.coding import codes_in_batches, encode_in_batches
 
     with new_folder(output) as folder:
         names, squares = read_folder(images, Form(model.size, fit, background))
-        write_latents(folder / "latents.csv", model.latent_dim, names, encode_in_batches(model, squares))
+        columns, rows = {"code": model.axes.count}, codes_in_batches(model, squares)
+        if everything:
+            columns = {"z_mean": model.latent_dim, "z_log_sigma": model.latent_dim}
+            rows = map(np.concatenate, encode_in_batches(model, squares))
+        write_latents(folder / "latents.csv", columns, names, rows)
 
 
 @main.command()

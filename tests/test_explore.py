@@ -1,5 +1,6 @@
 """What is done with a model by hand, in each command of explore.py."""
 
+import csv
 import itertools
 import shutil
 from collections.abc import Callable
@@ -49,9 +50,9 @@ def test_latents_of_images_of_any_kind_are_those_of_the_resized_ones(
         words = ("--input", tmp_path / "any", "--output", tmp_path / form, "--size", 16, "--format", form)
         assert run_here("resize", *words, *form_flags).returncode == 0
     sources = ("any", "any.zip", "files", "shards")
-    tables = [explore("encode", "--images", tmp_path / name, *form_flags) for name in sources]
+    tables = [explore("encode", "--all", "--images", tmp_path / name, *form_flags) for name in sources]
     assert all(table == tables[0] for table in tables)
-    assert explore("encode", "--images", tmp_path / "any") != tables[0]
+    assert explore("encode", "--all", "--images", tmp_path / "any") != tables[0]
     header, first, *others = tables[0]["latents.csv"].decode().splitlines()
     assert header == "file,z_mean_0,z_mean_1,z_log_sigma_0,z_log_sigma_1"
     assert len(others) == 70
@@ -60,6 +61,19 @@ def test_latents_of_images_of_any_kind_are_those_of_the_resized_ones(
     both = load_model(model_file).encode(read_squares(tmp_path / "files")[[0]])
     expected = np.concatenate([keras.ops.convert_to_numpy(values)[0] for values in both])
     assert [float(number) for number in numbers] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_code_of_an_image_is_where_its_latents_lie_on_the_axes(explore: Explore, squares: Path, model_file: Path):
+    made = explore("encode", "--images", squares)
+    head, *rows = csv.reader(made["latents.csv"].decode().splitlines())
+    model, images = load_model(model_file), read_squares(squares)
+    assert head == ["file", *(f"code_{axis}" for axis in range(model.axes.count))]
+    assert [row[0] for row in rows] == list(images.names)
+    codes = np.array([row[1:] for row in rows], np.float32)
+    z_mean = keras.ops.convert_to_numpy(model.encode(images[:])[0])
+    assert codes == pytest.approx(model.axes.encode(z_mean), abs=1e-4)
+    # Most of these images are those that the axes were fitted to.
+    assert codes.std(axis=0) == pytest.approx(keras.ops.convert_to_numpy(model.axes.deviations), rel=0.5)
 
 
 def test_a_folder_is_reconstructed_from_its_latents(explore: Explore, squares: Path, model_file: Path, tmp_path: Path):

@@ -31,7 +31,7 @@ def test_squares_are_read_as_they_were_written(form: str, tmp_path: Path):
 def test_latents_lose_no_digit_and_names_no_character(tmp_path: Path):
     z = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32) * 1e-3
     names = ['a, "b".png', "ü\n.png", "\udcff.png"]
-    write_latents(tmp_path / "latents.csv", 4, names, zip(*z, strict=True))
+    write_latents(tmp_path / "latents.csv", {"z_mean": 4, "z_log_sigma": 4}, names, np.concatenate(z, axis=1))
     with (tmp_path / "latents.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         header, *rows = csv.reader(file)
     assert header == ["file", *(f"{kind}_{unit}" for kind in ("z_mean", "z_log_sigma") for unit in range(4))]

@@ -1,7 +1,7 @@
 """Writing squares and latents one after another, in memory that does not grow with their number."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import md5
 from itertools import islice
 from pathlib import Path
@@ -59,21 +59,18 @@ def _write_shard(file: Path, squares: list[Named]) -> Iterator[Row]:
 
 
 def write_latents(
-    file: Path,
-    latent_dim: int,
-    names: Iterable[str],
-    latents: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    file: Path, columns: Mapping[str, int], names: Iterable[str], rows: Iterable[NDArray[np.float32]]
 ) -> None:
-    """Write a table, CSV: a line for each image with its name, z_mean_0 and so on, z_log_sigma_0 and so on.
+    """Write a table, CSV: a line for each image with its name and numbers.
 
     Numbers have as many digits as it takes to read the same float32 back.
 
     Args:
-        latents: z_mean and z_log_sigma of each image, (latent_dim,) each.
+        columns: names with how many columns of numbers each stands for: `code` with 2 is code_0 and code_1.
+        rows: numbers of each image, as many as there are columns.
     """
     with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as opened:
         table = csv.writer(opened, lineterminator="\n")
-        kinds = ("z_mean", "z_log_sigma")
-        table.writerow(["file", *(f"{kind}_{unit}" for kind in kinds for unit in range(latent_dim))])
-        for name, (z_mean, z_log_sigma) in zip(names, latents, strict=True):
-            table.writerow([name, *z_mean.astype(str), *z_log_sigma.astype(str)])
+        table.writerow(["file", *(f"{name}_{number}" for name, count in columns.items() for number in range(count))])
+        for name, row in zip(names, rows, strict=True):
+            table.writerow([name, *row.astype(str)])

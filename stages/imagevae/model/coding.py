@@ -39,6 +39,13 @@ def encode(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Posterior:
     return Posterior(*map(np.stack, zip(*encode_in_batches(model, images), strict=True)))
 
 
+def codes_in_batches(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+    """The codes of images, uint8 (size, size, 3) each, one after another, (count,) each; see `Axes`."""
+    means = (z_mean for z_mean, _ in encode_in_batches(model, images))
+    for batch, count in batches_of(means, BATCH):
+        yield from model.axes.encode(batch)[:count]
+
+
 def active_units(z_mean: NDArray) -> NDArray[np.bool_]:
     """Which units vary with the image: those whose z_mean (n, latent_dim) has a variance above 0.01, (latent_dim,).
 
