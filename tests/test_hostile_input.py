@@ -295,6 +295,18 @@ def test_ctrl_c_stops_a_stage_and_leaves_nothing(stage: str, form: str, where: s
 
 
 @both_stages
+@both_formats
+def test_a_stage_that_is_killed_does_not_begin_again(stage: str, form: str, tmp_path: Path):
+    """It may be for want of memory; only what crashes is tried once more."""
+    write_images(tmp_path / "in", 30)
+    environment = os.environ | at_moment(tmp_path / "hook", stage, "in/0", 20, "os.kill(os.getpid(), 9)")
+    arguments = ("--input", tmp_path / "in", "--output", tmp_path / "out", "--format", form)
+    result = run_stage(stage, *arguments, env=environment)
+    assert_refused(result, "SIGKILL", "too little memory")
+    assert not (tmp_path / "out").exists()
+
+
+@both_stages
 @pytest.mark.parametrize("name", ["pipe", "pipe.tar", "folder/pipe.png"])
 def test_a_fifo_is_not_waited_for(stage: str, name: str, tmp_path: Path):
     write_images(tmp_path / "folder", 3)
@@ -354,7 +366,6 @@ def assert_same_results(project: Project, undisturbed: Project) -> None:
         assert tree(project.folder / folder) == tree(undisturbed.folder / folder)
 
 
-@pytest.mark.xfail(reason="cli/guard.py repeats the work where its child was killed by SIGKILL", strict=True)
 @pytest.mark.slow
 def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(
     undisturbed: tuple[Project, Project], tmp_path: Path

@@ -40,7 +40,9 @@ def go_on_in_child(name: str) -> None:
             _end_with(parent)
             return
         ended_by = _wait(child)
-        if ended_by in CRASHES and not _crashed:
+        if ended_by not in CRASHES:
+            break
+        if not _crashed:
             print(f"{name}: a library crashed ({ended_by.name}); starting again, each image apart", file=sys.stderr)
     hint = "; there may be too little memory" if ended_by == signal.SIGKILL else ""
     print(f"{name}: error: ended by {ended_by.name}{hint}", file=sys.stderr, flush=True)
