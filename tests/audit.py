@@ -33,6 +33,14 @@ if sys.argv[0].endswith({stage!r} + ".py"):
     sys.addaudithook(watch)
 """
 
+LIMIT = """
+import os, resource, signal, sys
+if os.path.basename(sys.argv[0]) == {script!r}:
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+"""
+
 
 def recording(folder: Path) -> dict[str, str]:
     """An addition to the environment: each stage leaves in a folder what it has read, see `read_by`."""
@@ -47,6 +55,11 @@ def read_by(stage: str, folder: Path) -> list[str]:
 def at_moment(folder: Path, stage: str, where: str, moment: int, action: str) -> dict[str, str]:
     """An addition to the environment: a stage does something when it opens a path with `where` for the nth time."""
     return _customised(folder, HOOK.format(stage=stage, where=where, moment=moment, action=action))
+
+
+def killed_at_size(folder: Path, script: str, size: int) -> dict[str, str]:
+    """An addition to the environment: a script is killed when a file that it writes gets larger, in bytes."""
+    return _customised(folder, LIMIT.format(script=script, size=size))
 
 
 def _customised(folder: Path, code: str) -> dict[str, str]:

@@ -236,16 +236,21 @@ class Project:
         self.git("config", "user.name", "Test")
         self.git("config", "user.email", "test@example.org")
 
-    def __call__(self, *command: object, status: int = 0) -> str:
-        """Run a command, check its exit status, and give its stdout."""
-        result = subprocess.run(
+    def run(self, *command: object, **environment: str) -> subprocess.CompletedProcess:
+        """Run a command, with an addition to the environment."""
+        return subprocess.run(
             [str(word) for word in command],
             cwd=self.folder,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            env=self.environment,
+            env=self.environment | environment,
+            timeout=600,
         )
+
+    def __call__(self, *command: object, status: int = 0) -> str:
+        """Run a command, check its exit status, and give its stdout."""
+        result = self.run(*command)
         assert result.returncode == status, f"{command}: {result.stdout}\n{result.stderr}"
         return result.stdout
 

@@ -11,11 +11,11 @@ import click
 import pytest
 
 from conftest import PARAMS, ROOT, STAGES
+from pages import FENCE
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "README.md"]
 METRICS = json.loads((ROOT / "metrics" / "evaluate.json").read_text())
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
