@@ -127,7 +127,7 @@ def test_bad_input_is_refused_and_no_model_is_written(squares: Path, tmp_path: P
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_from_the_start_is_refused(squares: Path, tmp_path: Path):
     broken = VAE(size=16, network="vector", latent_dim=2, width=4)
-    broken.encoder.set_weights([np.full_like(weight, np.nan) for weight in broken.encoder.get_weights()])
+    broken.encoder.set_weights([np.full_like(weight, 1e38) for weight in broken.encoder.get_weights()])
     save_model(broken, tmp_path / "broken.keras")
     words = ("--input", squares, *train_outputs(tmp_path), *BRIEF, "--init", tmp_path / "broken.keras")
     assert_refused(run_here("train", *words), "loss is not finite in epoch 1", "learning_rate")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
+from imagevae.cli.errors import BadInput
 from imagevae.model.coding import (
     BATCH,
     Posterior,
@@ -42,6 +43,11 @@ def test_what_becomes_of_a_row_does_not_depend_on_those_beside_it(first: int, mo
     assert np.array_equal(encode(model, IMAGES[first:]).z_mean, encode(model, IMAGES).z_mean[first:])
     whole, part = (list(decode_in_batches(model, z)) for z in (LATENTS, LATENTS[first:]))
     assert np.array_equal(part, whole[first:])
+
+
+def test_pixels_that_are_no_numbers_are_refused(model: VAE):
+    with pytest.raises(BadInput, match="pixels that are infinite or no numbers"):
+        list(decode_in_batches(model, np.full((3, 4), np.inf, np.float32)))
 
 
 def test_latents_are_decoded_to_the_nearest_levels(model: VAE):

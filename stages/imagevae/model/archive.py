@@ -1,16 +1,26 @@
-"""Saved models: the same model gives the same bytes, and a damaged file gives a clear error."""
+"""Saved models: the same model gives the same bytes, and files that are damaged or mean harm give a clear error."""
 
 import io
 import json
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import h5py
 import keras
 
 from imagevae.cli.errors import BadInput
 from imagevae.cli.output import write_file
+from imagevae.model.settings import Unfit, check_settings, check_weights
 from imagevae.model.vae import VAE
+
+FORMAT = 1  # of the model file; to be raised whenever models that were saved before can't be loaded any more
+WEIGHTS = "model.weights.h5"
+PARTS = ("config.json", "metadata.json", WEIGHTS)
+OF_KERAS = ("name", "trainable", "dtype")  # entries of a config that are none of the model's settings
+MOST_JSON = 100_000  # bytes
 
 
 def save_model(model: VAE, file: Path) -> None:
@@ -40,13 +50,16 @@ def _without_dates(file: Path) -> bytes:
             if name == "metadata.json":
                 metadata = json.loads(content)
                 del metadata["date_saved"]
-                content = json.dumps(metadata).encode()
+                content = json.dumps({**metadata, "format": FORMAT}).encode()
             undated.writestr(zipfile.ZipInfo(name), content)  # dated 1980-01-01
     return result.getvalue()
 
 
 def load_model(file: Path) -> VAE:
     """Load a model that `save_model` wrote.
+
+    The file may be from anybody. Nothing is built of its settings before they are looked through, Keras takes nothing
+    but the weights from it, and these take no memory before the file is known to hold as many as the settings want.
 
     Raises:
         BadInput: no such file, not a model of this project, one of another version, or a damaged one.
@@ -55,13 +68,72 @@ def load_model(file: Path) -> VAE:
         raise BadInput(f"{file}: no such file; it must be a model that stages/train.py saved")
     try:
         with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise ValueError(f"checksum of {damaged}")
-        model = keras.saving.load_model(file, compile=False)
-        if not isinstance(model, VAE):
-            raise ValueError(f"a {type(model).__name__}")
+            _check_parts(archive)
+            settings = _read_settings(archive)
+            _check_stored(archive, _count_weights(settings))
+        model = VAE(**settings)
+        model.load_weights(file)
+        check_weights(model)
+    except (MemoryError, BadInput):
+        raise
     except Exception as error:  # Keras, h5py and zipfile raise a wide choice of them for damaged files
-        reason = str(error).partition("\n")[0]
-        raise BadInput(f"{file}: not a model that this version of train.py saved, or damaged ({reason})") from error
+        reason = f" ({error})" if isinstance(error, Unfit) else ""
+        raise BadInput(f"{file}: not a model that this version of train.py saved, or damaged{reason}") from error
     return model
+
+
+def _check_parts(archive: zipfile.ZipFile) -> None:
+    """Look at the directory of an archive: what it holds must be as large as it says, and be there in full."""
+    parts = archive.infolist()
+    if sorted(part.filename for part in parts) != sorted(PARTS):
+        raise Unfit(f"it must hold {', '.join(PARTS)} and nothing else")
+    if any(part.compress_type != zipfile.ZIP_STORED or part.file_size != part.compress_size for part in parts):
+        raise Unfit("what it holds is compressed, which train.py never does")
+    if any(part.file_size > MOST_JSON for part in parts if part.filename != WEIGHTS):
+        raise Unfit(f"its settings take more than {MOST_JSON:,} bytes")
+
+
+def _read_settings(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The settings of a model, see `check_settings`."""
+    config = json.loads(archive.read("config.json"))
+    if config["registered_name"] != keras.saving.get_registered_name(VAE):
+        raise Unfit("a network of another kind")
+    written = json.loads(archive.read("metadata.json")).get("format", 0)
+    if written != FORMAT:
+        raise BadInput(
+            f"{archive.filename}: a model in format {str(written)[:20]}, but this version of the code reads format "
+            f"{FORMAT}; use the revision of the code that it was trained with, or train it again"
+        )
+    settings = {name: value for name, value in config["config"].items() if name not in OF_KERAS}
+    check_settings(settings)
+    return settings
+
+
+def _count_weights(settings: dict[str, Any]) -> int:
+    """How many weights a model of such settings has, without memory for them."""
+
+    def count() -> int:
+        with keras.StatelessScope(initialize_variables=False):
+            return VAE(**settings).count_params()
+
+    with ThreadPoolExecutor(1) as apart:  # Keras keeps what it has not initialised for each thread, and not for others
+        try:
+            return apart.submit(count).result()
+        except ValueError as error:
+            raise Unfit(f"its settings don't go together: {error}") from None
+
+
+def _check_stored(archive: zipfile.ZipFile, wanted: int) -> None:
+    """Look whether as many weights as are wanted lie in an archive in full, and nowhere else."""
+    with h5py.File(io.BytesIO(archive.read(WEIGHTS))) as stored:
+        links, arrays = list[object](), list[h5py.Dataset]()
+        stored.visititems_links(lambda _, link: links.append(link))
+        stored.visititems(lambda _, entry: arrays.append(entry) if isinstance(entry, h5py.Dataset) else None)
+        if not all(isinstance(link, h5py.HardLink) for link in links):
+            raise Unfit("its weights lie elsewhere")
+        whole = all(each.dtype == "float32" and each.id.get_storage_size() == each.nbytes for each in arrays)
+        if not whole or any(each.chunks or each.external or each.is_virtual for each in arrays):
+            raise Unfit("its weights are not all there")
+        held = sum(each.size for each in arrays)
+    if held != wanted:
+        raise Unfit(f"its settings are those of a model of {wanted:,} weights, but it holds {held:,}")

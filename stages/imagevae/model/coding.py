@@ -9,6 +9,7 @@ import numpy as np
 from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
+from imagevae.cli.errors import BadInput
 from imagevae.model.padding import batches_of
 from imagevae.model.vae import VAE
 
@@ -55,10 +56,19 @@ def active_units(z_mean: NDArray) -> NDArray[np.bool_]:
 
 
 def decode_in_batches(model: VAE, latents: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.uint8]]:
-    """Decode z, (latent_dim,) each, into images, uint8 (size, size, 3) each, one after another."""
+    """Decode z, (latent_dim,) each, into images, uint8 (size, size, 3) each, one after another.
+
+    Raises:
+        BadInput: what the decoder gives is infinite or no number.
+    """
     decoder = _compiled(model)
     for batch, count in batches_of(latents, BATCH):
-        yield from to_levels(decoder.predict_on_batch(batch.astype(np.float32)))[:count]
+        mean = decoder.predict_on_batch(batch.astype(np.float32))[:count]
+        if not np.isfinite(mean).all():
+            raise BadInput(
+                "the model gives pixels that are infinite or no numbers; its weights or latents are too large"
+            )
+        yield from to_levels(mean)
 
 
 def to_levels(mean: NDArray[np.float32]) -> NDArray[np.uint8]:
