@@ -77,10 +77,12 @@ def main(
     from imagevae.cli.output import check_output, new_folder, write_file
     from imagevae.dataset.held_out import split
     from imagevae.dataset.squares import read_squares
+    from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
     from imagevae.evaluation.headlines import headlines, summary
     from imagevae.evaluation.sections import (
+        CODED,
         choose,
         comparison_section,
         derive,
@@ -112,8 +114,8 @@ def main(
             f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
             "so add images or samples"
         )
-    known = all_images.some(compared, seed)
-    values = read_factors(factors, known.names.tolist()) if factors else None
+    known = [name for some in (training, held_out) for name in some.some(min(compared, CODED), seed).names]
+    values = read_factors(factors, known) if factors else None
     judges = judges_of(model.size, networks, seed, features, features_range)
 
     sets = choose(training, held_out, sampled, compared, seed)
@@ -123,14 +125,15 @@ def main(
         "reconstruction": reconstruction_section(sets, made),
         **{f"{name}_features": comparison_section(several, sets, seed) for name, several in judges.items()},
         "memorisation": memorisation_section(sets, made, seed),
-        "latents": latents_section(model, sets.held_out, known, values, seed),
+        "latents": latents_section(made.encoded, values, seed),
+        **code_sections(model.axes, made.encoded, sets, values, seed),
     }
     if pictures:
         with new_folder(pictures) as folder:
             shots = sheets(sets, made, shown) | {"interpolations": interpolations(model, sets.held_out[:8])}
             for name, sheet in shots.items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
-            (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.posterior)))
+            (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.encoded["model"].held_out)))
     write_file(output, summary(headlines(sections), sections))
     if report or model_card:
         flags = click.get_current_context().params

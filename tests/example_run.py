@@ -12,6 +12,7 @@ METRICS = {
     "images": 207,
     "with_intervals": {
         "reconstruction": {"model": {"psnr": PSNR}, "mean_image": {"psnr": {**PSNR, "value": 14.0}}, "draws": 4},
+        "axes": {"mutual_information": {"code_0": {"model": PSNR, "of|mine": PSNR}}},
         "random_features": {"kid": {"samples": KID, "training_images": {**KID, "value": 0.0}}},
     },
 }

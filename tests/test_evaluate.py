@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from conftest import assert_refused, results, run_here
+from imagevae.report import glossary
+from imagevae.report.tables import sections as read_sections
+from imagevae.report.tables import table
 
 Evaluate = Callable[..., subprocess.CompletedProcess]
 
@@ -59,6 +62,11 @@ def test_figures_are_of_held_out_images_and_have_intervals(evaluate: Evaluate, s
     sections = metrics.pop("with_intervals")
     assert all(isinstance(value, int | float) for value in metrics.values())
     assert {"bits_per_dimension", "psnr", "kid_random", "fd_random", "fd_colour", "coverage", "mig"} <= set(metrics)
+    assert {"code_variance", "probe_accuracy"} <= set(metrics)
+    assert set(sections["axes"]["mutual_information"]) == {"code_0", "code_1", "shuffled"}
+    for name, section in read_sections({"with_intervals": sections}).items():
+        for row in table(name, section).rows:
+            assert glossary.entry(row.partition("/")[0]).meaning, row
     figures = list(figures_in(sections))
     assert len(figures) > 50
     assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in figures)
@@ -70,9 +78,9 @@ def test_figures_are_of_held_out_images_and_have_intervals(evaluate: Evaluate, s
     assert 0 < held_out["elbo"]["n"] < 40
     pictures = ("reconstructions.png", "samples.png", "suspects.png", "interpolations.png")
     assert set(results(tmp_path / "pictures")) == {*pictures, "kl_per_unit.tsv"}
-    table = (tmp_path / "pictures" / "kl_per_unit.tsv").read_text().splitlines()
-    assert table[0].split("\t") == ["rank", "unit", "low", "high", "kl"]
-    assert len(table) == 1 + 2
+    units = (tmp_path / "pictures" / "kl_per_unit.tsv").read_text().splitlines()
+    assert units[0].split("\t") == ["rank", "unit", "low", "high", "kl"]
+    assert len(units) == 1 + 2
 
 
 def test_figures_repeat_themselves_and_empty_files_stand_for_none(evaluate: Evaluate, tmp_path: Path):
@@ -83,7 +91,7 @@ def test_figures_repeat_themselves_and_empty_files_stand_for_none(evaluate: Eval
         assert evaluate(*more).returncode == 0
         found.append((tmp_path / "metrics.json").read_bytes())
     assert found[0] == found[1]
-    assert {"fd_colour", "kid_colour", "mig"} & set(json.loads(found[0])) == set()
+    assert {"fd_colour", "kid_colour", "mig", "probe_accuracy"} & set(json.loads(found[0])) == set()
 
 
 def test_a_report_of_a_run_by_hand_holds_what_the_stage_was_given(

@@ -16,11 +16,13 @@ def written(folder: Path, content: str) -> Path:
 
 def test_factors_follow_the_names(tmp_path: Path):
     file = written(tmp_path, 'file,colour,eyes\na.png,red,10\nb/c.png,blue,9\n"d,e.png",red,9\n')
-    assert read_factors(file, ["d,e.png", "a.png", "b/c.png"]).tolist() == [[1, 1], [1, 0], [0, 1]]
+    found = read_factors(file, ["d,e.png", "a.png", "b/c.png"])
+    assert found.names == ["colour", "eyes"]
+    assert found.values.tolist() == [[1, 1], [1, 0], [0, 1]]
 
 
 def test_an_empty_file_stands_for_none(tmp_path: Path):
-    assert read_factors(written(tmp_path, ""), ["a.png", "b.png"]).shape == (2, 0)
+    assert read_factors(written(tmp_path, ""), ["a.png", "b.png"]) is None
 
 
 @pytest.mark.parametrize("content", ["name,x\na.png,1\n", "file\na.png\n", "file,x\na.png,1,2\n", "file,x\nb.png,1\n"])

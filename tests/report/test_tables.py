@@ -12,7 +12,7 @@ from imagevae.report.tables import headlines, interval, number, sections, table
 
 
 def test_a_metric_is_a_row_and_what_was_measured_is_a_column_whichever_is_the_outer_one():
-    reconstruction, features = (table(*section) for section in sections(METRICS).items())
+    reconstruction, _, features = (table(*section) for section in sections(METRICS).items())
     assert reconstruction.columns == ["the model", "the mean image"]
     assert reconstruction.rows["psnr"]["the model"] == Estimate(24.5, 24.0, 25.0, 200)
     assert reconstruction.rows["psnr"]["the mean image"].value == 14.0
@@ -28,6 +28,12 @@ def test_of_two_things_on_the_way_to_an_estimate_the_second_tells_rows_apart():
     )
     assert found.columns == ["the model"]
     assert list(found.rows) == ["fd_from_prior/aggregate_posterior", "fd_from_prior/floor"]
+
+
+def test_factors_are_columns_whatever_their_names():
+    axes = table("axes", sections(METRICS)["axes"])
+    assert axes.columns == ["model", "of|mine"]
+    assert list(axes.rows) == ["mutual_information/code_0"]
 
 
 def test_a_headline_has_the_interval_of_its_estimate_and_of_no_other():

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,26 @@ from numpy.typing import NDArray
 from imagevae.cli.errors import BadInput
 
 
-def read_factors(file: Path, names: Sequence[str]) -> NDArray[np.int64]:
+class Factors(NamedTuple):
+    """Factors of images.
+
+    Attributes:
+        names: of the factors.
+        values: (n, factors), numbered from 0 for each factor.
+    """
+
+    names: list[str]
+    values: NDArray[np.int64]
+
+
+def read_factors(file: Path, names: Sequence[str]) -> Factors | None:
     """Factors of images from a CSV file: a column `file` with their names, then one for each factor.
 
     Args:
         names: of the images, in order.
 
     Returns:
-        (n, factors), each factor's values numbered from 0 in the order of their spelling; (n, 0) for an empty file.
+        the values in the order of their spelling; None for an empty file.
 
     Raises:
         BadInput: not such a file, or an image is missing from it.
@@ -28,7 +41,7 @@ def read_factors(file: Path, names: Sequence[str]) -> NDArray[np.int64]:
     except UnicodeDecodeError:
         raise BadInput(f"{file}: not a CSV file in UTF-8") from None
     if not rows:
-        return np.empty((len(names), 0), np.int64)
+        return None
     head, *body = rows
     if head[0] != "file" or len(head) < 2 or any(len(row) != len(head) for row in body):
         raise BadInput(f"{file}: it must be a CSV file with a column `file` first and a column for each factor")
@@ -37,4 +50,4 @@ def read_factors(file: Path, names: Sequence[str]) -> NDArray[np.int64]:
     if missing:
         raise BadInput(f"{file}: {missing[0]} is missing, and {len(missing)} of {len(names)} images in all")
     table = np.array([values[name] for name in names])
-    return np.stack([np.unique(column, return_inverse=True)[1] for column in table.T], axis=1)
+    return Factors(head[1:], np.stack([np.unique(column, return_inverse=True)[1] for column in table.T], axis=1))

@@ -21,7 +21,9 @@ HEADLINES = {
     "coverage": ("random_features", "coverage", "samples"),
     "memorised": ("memorisation", "memorised", "samples"),
     "active_units": ("latents", "model", "active_units"),
-    "mig": ("latents", "model", "mig"),
+    "code_variance": ("code", "code_variance", "code"),
+    "probe_accuracy": ("code", "probe_accuracy", "code"),
+    "mig": ("code", "mig", "code"),
 }
 COMPARISON = "_features"  # ends the name of a section that compares samples by a network's features
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z = 1.959964  # 97.5% quantile of the normal distribution
+RESAMPLES = 100  # of a bootstrap
 
 
 class Estimate(NamedTuple):
@@ -48,13 +49,18 @@ def share(hits: NDArray, against: int | None = None) -> Estimate:
     return Estimate(p, min(p, centre - reach), max(p, centre + reach), len(hits))
 
 
-def bootstrap(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int, resamples: int = 100) -> Estimate:
+def bootstrap(statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int) -> Estimate:
     """A statistic of n images, normal with its standard deviation over bootstrap samples (Efron & Tibshirani 1993,
     13.3).
 
     Args:
         statistic: called with the rows, of n, that a sample is made of.
     """
+    return bootstrap_each(lambda rows: np.array([statistic(rows)]), n, seed)[0]
+
+
+def bootstrap_each(statistics: Callable[[NDArray[np.int64]], NDArray], n: int, seed: int) -> list[Estimate]:
+    """As `bootstrap`, of several statistics of the same images, (k,)."""
     noise = np.random.default_rng(seed)
-    error = np.std([statistic(noise.integers(0, n, n)) for _ in range(resamples)], ddof=1)
-    return normal(float(statistic(np.arange(n))), float(error), n)
+    errors = np.std([statistics(noise.integers(0, n, n)) for _ in range(RESAMPLES)], axis=0, ddof=1)
+    return [normal(float(v), float(e), n) for v, e in zip(statistics(np.arange(n)), errors, strict=True)]

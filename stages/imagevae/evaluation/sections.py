@@ -14,6 +14,7 @@ from imagevae.evaluation import intervals, reconstruction
 from imagevae.evaluation.bounds import Bounds, bounds, gain
 from imagevae.evaluation.disentanglement import dci, mutual_information_gap
 from imagevae.evaluation.distances import average, frechet, kernel_distance
+from imagevae.evaluation.factors import Factors
 from imagevae.evaluation.features import Network, features
 from imagevae.evaluation.fidelity import fidelity
 from imagevae.evaluation.intervals import Estimate
@@ -25,6 +26,8 @@ Section = dict[str, Any]  # names with estimates or sections
 Pictures = NDArray[np.uint8]
 
 RARE = 0.05
+CODED = 4000  # training images, and held-out images, that the code is judged by, at most
+FEW = 64  # latents that factors may be looked for in
 
 
 class Sets(NamedTuple):
@@ -53,26 +56,35 @@ class Neighbours(NamedTuple):
     which: NDArray[np.int64]
 
 
+class Posteriors(NamedTuple):
+    """Posteriors of the first `CODED` training images, and of held-out images."""
+
+    training: Posterior
+    held_out: Posterior
+
+
 class Derived(NamedTuple):
     """What several sections need of the sets.
 
     Attributes:
-        posterior: of the held-out images.
-        rebuilt: their reconstructions from z_mean, to the nearest levels.
+        encoded: images as the `model` encodes them, and as its encoder did before training: `random_encoder`.
+        rebuilt: reconstructions of the held-out images from z_mean, to the nearest levels.
         near: nearest training images of `samples`, `held_out` and `reconstructions`.
     """
 
-    posterior: Posterior
+    encoded: dict[str, Posteriors]
     rebuilt: Pictures
     near: dict[str, Neighbours]
 
 
 def derive(model: VAE, sets: Sets) -> Derived:
-    """Encode and reconstruct the held-out images, and find the nearest training images."""
-    posterior = encode(model, sets.held_out)
-    rebuilt = np.stack(list(decode_in_batches(model, posterior.z_mean)))
+    """Encode images, reconstruct the held-out ones, and find the nearest training images."""
+    encoders = {"model": model, "random_encoder": type(model).from_config(model.get_config())}
+    images = (sets.trained_on[:CODED], sets.held_out)
+    encoded = {name: Posteriors(*(encode(encoder, some) for some in images)) for name, encoder in encoders.items()}
+    rebuilt = np.stack(list(decode_in_batches(model, encoded["model"].held_out.z_mean)))
     queries = {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}
-    return Derived(posterior, rebuilt, nearest_training_images(sets.training, queries))
+    return Derived(encoded, rebuilt, nearest_training_images(sets.training, queries))
 
 
 def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: int) -> Section:
@@ -215,25 +227,19 @@ def memorisation_section(sets: Sets, made: Derived, seed: int) -> Section:
     }
 
 
-def latents_section(model: VAE, held_out: Pictures, known: Images, factors: NDArray | None, seed: int) -> Section:
-    """The latents of the model, and of its encoder as it was before training, with random weights.
+def latents_section(encoded: Mapping[str, Posteriors], factors: Factors | None, seed: int) -> Section:
+    """The latents, and what they tell of factors, where these are known and latents are no more than `FEW`: more than
+    that are patches of the image.
 
     Args:
-        known: images whose factors are known.
-        factors: (n, factors) of these, or None.
+        encoded, factors: see `Derived` and `factor_scores`; the factors are of the first `CODED` images of both kinds.
     """
-    untrained = type(model).from_config(model.get_config())
-    return {
-        name: {
-            **_use_of_latents(encode(some, held_out), seed),
-            **(
-                _factor_scores(encode(some, known).z_mean, factors, seed)
-                if factors is not None and factors.size
-                else {}
-            ),
-        }
-        for name, some in (("model", model), ("random_encoder", untrained))
-    }
+    found = {name: _use_of_latents(posteriors.held_out, seed) for name, posteriors in encoded.items()}
+    for name, posteriors in encoded.items():
+        z_mean = np.concatenate([posterior.z_mean[:CODED] for posterior in posteriors])
+        if factors and z_mean.shape[1] <= FEW:
+            found[name] |= factor_scores(z_mean, factors, seed)
+    return found
 
 
 def _use_of_latents(posterior: Posterior, seed: int) -> Section:
@@ -254,5 +260,7 @@ def kl_of_units(posterior: Posterior) -> NDArray[np.float64]:
     return ops.convert_to_numpy(kl_per_unit(*posterior)).astype(np.float64)
 
 
-def _factor_scores(z_mean: NDArray, factors: NDArray, seed: int) -> Section:
-    return {"mig": mutual_information_gap(z_mean, factors, seed), **dci(z_mean, factors, seed)._asdict()}
+def factor_scores(numbers: NDArray, factors: Factors, seed: int) -> Section:
+    """MIG and DCI of the numbers of images, (n, d)."""
+    values = factors.values
+    return {"mig": mutual_information_gap(numbers, values, seed), **dci(numbers, values, seed)._asdict()}

@@ -102,17 +102,49 @@ METRICS = {
         "From the latents of unseen images to draws from the prior. The floor is that between two sets of draws.",
         LOWER,
     ),
+    "code_variance": Entry(
+        "Variance kept by the code",
+        "Share of the variance of unseen images' latents, as the flow sees them, that their code keeps. The control is "
+        "as many axes in random directions.",
+        HIGHER,
+    ),
+    "neighbours_in_latents": Entry(
+        "Neighbours in latents",
+        "Share of the ten training images with the nearest latents, as the flow sees them, that are also among the ten "
+        "nearest by these numbers (Lee & Verleysen 2009).",
+        HIGHER,
+    ),
+    "neighbours_in_pixels": Entry("Neighbours in pixels", "The same, of those with the nearest pixels.", HIGHER),
+    "neighbours_in_factors": Entry(
+        "Neighbours in factors",
+        "Share of its known factors that an unseen image has in common with the ten nearest training images.",
+        HIGHER,
+    ),
+    "probe_accuracy": Entry(
+        "Accuracy of linear probes",
+        "Share of the known factors of unseen images that logistic regressions tell from the code. They were fitted to "
+        "training images (Alain & Bengio 2017).",
+        HIGHER,
+    ),
     "mig": Entry(
-        "Mutual information gap", "Whether a single latent captures each known factor (Chen et al. 2018).", HIGHER
+        "Mutual information gap",
+        "Whether a single number of the code captures each known factor (Chen et al. 2018).",
+        HIGHER,
     ),
     "disentanglement": Entry(
-        "Disentanglement", "Whether each latent captures a single known factor (Eastwood & Williams 2018).", HIGHER
+        "Disentanglement", "Whether each number captures a single known factor (Eastwood & Williams 2018).", HIGHER
     ),
     "completeness": Entry(
-        "Completeness", "Whether a single latent captures each known factor (Eastwood & Williams 2018).", HIGHER
+        "Completeness", "Whether a single number captures each known factor (Eastwood & Williams 2018).", HIGHER
     ),
     "informativeness": Entry(
-        "Informativeness", "How well the latents predict the known factors (Eastwood & Williams 2018).", HIGHER
+        "Informativeness",
+        "Share of the known factors that forests of decision trees tell (Eastwood & Williams 2018).",
+        HIGHER,
+    ),
+    "mutual_information": Entry(
+        "Mutual information",
+        "How much of a factor's entropy a number of the code knows, from 0 to 1. Shuffled numbers know nothing.",
     ),
     "reconstruction": Entry(
         "Reconstruction term",
@@ -137,6 +169,9 @@ SUBJECTS = {  # what an estimate is of
     "reconstructions": "reconstructions",
     "random_encoder": "untrained encoder",
     "aggregate_posterior": "aggregate posterior",
+    "code": "the code",
+    "pixel_pca": "principal components of pixels",
+    "random_axes": "random axes",
     "floor": "floor",
     "ceiling": "ceiling",
 }
@@ -152,7 +187,10 @@ SECTIONS = {
     "reconstruction": "Reconstructions",
     "memorisation": "Memorisation",
     "latents": "Latents",
+    "code": "The code",
+    "axes": "What the code knows of each factor",
 }
+CROSSED = {"axes"}  # sections whose columns are what the last names say
 
 PICTURES = {
     "samples": "Left: training images. Right: samples from the model.",

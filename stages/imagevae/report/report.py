@@ -1,6 +1,7 @@
 """The report of a run: one page to send to a colleague."""
 
 import base64
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,15 @@ def _chart(caption: str, svg: str, lines: Sequence[str] = ()) -> dict[str, Any]:
 
 def _metrics(found: Table) -> dict[str, Any]:
     columns = [column for column in found.columns if column]
+    rows = [_row(name, row, columns) for name, row in found.rows.items()]
+    for above, below in reversed(list(itertools.pairwise(rows))):
+        if below["meaning"] == above["meaning"]:
+            below["meaning"] = ""
     return {
         "title": found.title,
         "caption": _caption(found),
         "columns": columns or ["value"],
-        "rows": [_row(name, row, columns) for name, row in found.rows.items()],
+        "rows": rows,
     }
 
 

@@ -60,14 +60,17 @@ def _read(entry: Any) -> Any:
 def table(name: str, section: Mapping[str, Any]) -> Table:
     """The estimates of a section in rows and columns.
 
-    Of the path to an estimate, the first name in `glossary.SUBJECTS` is its column; the others, joined by slashes, are
-    its row.
+    Of the path to an estimate, the first name in `glossary.SUBJECTS` is its column, or the last name in a section of
+    `glossary.CROSSED`; the others, joined by slashes, are its row.
     """
     result = Table(glossary.section(name))
     for path, estimate in _estimates(section, ()):
-        subject = next((part for part in path if part in glossary.SUBJECTS), None)
-        column = glossary.SUBJECTS[subject] if subject else ""
-        row = "/".join(part for part in path if part != subject)
+        if name in glossary.CROSSED:
+            column, row = path[-1], "/".join(path[:-1])
+        else:
+            subject = next((part for part in path if part in glossary.SUBJECTS), None)
+            column = glossary.SUBJECTS[subject] if subject else ""
+            row = "/".join(part for part in path if part != subject)
         if column not in result.columns:
             result.columns.append(column)
         result.rows.setdefault(row, {})[column] = estimate
