@@ -64,6 +64,24 @@ def test_every_picture_is_shown_without_requests_or_complaints(page: webdriver.C
     assert min(curves) > 100
 
 
+def test_scripts_and_pictures_from_elsewhere_would_be_blocked(page: webdriver.Chrome):
+    """Even if somebody's text came into the page as HTML."""
+    blocked = page.execute_async_script("""
+      const done = arguments[0], found = []
+      document.addEventListener("securitypolicyviolation", event => {
+        found.push(event.effectiveDirective)
+        if (new Set(found).size == 4) done([...new Set(found)].sort())
+      })
+      const add = html => document.body.insertAdjacentHTML("beforeend", html)
+      add("<p onclick='window.hacked = 1' style='color: red'>text</p>")
+      add("<img src='https://example.org/x.png' onerror='window.hacked = 1'>")
+      document.querySelector("p[onclick]").click()
+      document.body.append(Object.assign(document.createElement("script"), {textContent: "window.hacked = 1"}))""")
+    assert blocked == ["img-src", "script-src-attr", "script-src-elem", "style-src-attr"]
+    assert page.execute_script("return window.hacked === undefined")
+    page.get_log("browser")  # leaves none for others
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_it_fits_the_screen(page: webdriver.Chrome, width: int, scheme: str):

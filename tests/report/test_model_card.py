@@ -3,12 +3,16 @@
 import importlib
 import re
 import shlex
+from html import unescape
 
 import click
+import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from example_run import record
 from imagevae.report.model_card import model_card
+from imagevae.report.record import Data
 
 
 def test_the_model_card_is_markdown_with_front_matter_and_whole_tables():
@@ -31,3 +35,25 @@ def test_the_commands_of_the_model_card_are_understood():
         if isinstance(command, click.Group):
             command = command.commands[words.pop(0)]
         command.make_context(script, words)  # raises where flags or values are wrong, or missing
+
+
+@pytest.mark.parametrize(
+    "name", ["<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "`</code><b>`", "a\n# b", "\\<i>"]
+)
+def test_names_and_values_are_text_whatever_is_in_them(name: str):
+    """As those of parameters, factors, and networks that samples are compared by."""
+    estimate = {"value": 1.0, "low": 0.5, "high": 1.5, "n": 3}
+    card = model_card(
+        record(
+            metrics={name: 1.0, "with_intervals": {name: {name: {name: estimate}, "draws": 2}}},
+            data=Data({"training": 3, "held_out": 2, name: 1}, None, {name: name}),
+            parameters={"model": {"latent_dim": 2}, "train": {name: name}},
+        )
+    )
+    shown = MarkdownIt("commonmark").enable("table").render(card.split("---\n", 2)[2])
+    allowed = "h1 h2 h3 p ul li table thead tbody tr th td code pre img"
+    assert set(re.findall(r"<(\w+)", shown)) <= set(allowed.split())
+    assert shown.count("<img") == 2
+    assert "href" not in shown
+    assert shown.count("<h1") == 1
+    assert unescape(shown).count(" ".join(name.split())) >= 5

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from example_run import record
 from imagevae.cli.errors import BadInput
+from imagevae.report.chart import line_chart
 from imagevae.report.record import read_curves
 
 
@@ -25,6 +28,21 @@ def test_a_damaged_curve_is_named(tmp_path: Path, text: str):
     (tmp_path / "loss.tsv").write_text(text)
     with pytest.raises(BadInput, match=r"loss\.tsv: not a table"):
         read_curves(tmp_path)
+
+
+cells = st.one_of(st.floats().map(str), st.integers().map(str), st.text(max_size=5), st.just("1" * 200_000))
+
+
+@given(lines=st.lists(st.lists(cells, max_size=3).map("\t".join), max_size=5), raw=st.none() | st.binary(max_size=50))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_curve_is_drawn_or_refused(lines: list[str], raw: bytes | None, tmp_path: Path):
+    content = "\n".join(["step\tloss", *lines]).encode(errors="replace") if raw is None else raw
+    (tmp_path / "loss.tsv").write_bytes(content)
+    try:
+        curves = read_curves(tmp_path)
+    except BadInput:
+        return
+    line_chart(curves["loss"], "loss", "epoch")
 
 
 def test_a_folder_without_curves_is_named(tmp_path: Path):

@@ -1,6 +1,7 @@
 """The factors that images were made from, where they are known."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -37,17 +38,30 @@ def read_factors(file: Path, names: Sequence[str]) -> Factors | None:
         OSError: it can't be read.
     """
     try:
-        rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
+        with file.open(encoding="utf-8-sig", newline="") as opened:  # Excel writes a byte order mark
+            rows = [row for row in csv.reader(opened) if row]
     except UnicodeDecodeError:
         raise BadInput(f"{file}: not a CSV file in UTF-8") from None
+    except csv.Error as error:
+        raise BadInput(f"{file}: not a CSV file ({error})") from None
     if not rows:
         return None
     head, *body = rows
     if head[0] != "file" or len(head) < 2 or any(len(row) != len(head) for row in body):
         raise BadInput(f"{file}: it must be a CSV file with a column `file` first and a column for each factor")
+    if "" in head or len(set(head)) < len(head):
+        raise BadInput(f"{file}: each column must have a name of its own")
     values = {row[0]: row[1:] for row in body}
+    if len(values) < len(body):
+        twice = next(name for name, count in Counter(row[0] for row in body).items() if count > 1)
+        raise BadInput(f"{file}: {twice} is in it twice; each image must have one line")
     missing = [name for name in names if name not in values]
     if missing:
         raise BadInput(f"{file}: {missing[0]} is missing, and {len(missing)} of {len(names)} images in all")
-    table = np.array([values[name] for name in names])
-    return Factors(head[1:], np.stack([np.unique(column, return_inverse=True)[1] for column in table.T], axis=1))
+    columns = zip(*(values[name] for name in names), strict=True)
+    return Factors(head[1:], np.stack([_numbered(column) for column in columns], axis=1))
+
+
+def _numbered(column: Sequence[str]) -> NDArray[np.int64]:
+    numbers = {value: number for number, value in enumerate(sorted(set(column)))}
+    return np.array([numbers[value] for value in column], np.int64)

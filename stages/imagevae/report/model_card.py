@@ -1,5 +1,7 @@
 """The model card, in Markdown: what users of the model have to know (Mitchell et al. 2019)."""
 
+import re
+
 import yaml
 
 from imagevae.evaluation.intervals import Estimate
@@ -12,6 +14,8 @@ FRONT_MATTER = {
     "pipeline_tag": "unconditional-image-generation",
     "tags": ["vae", "keras", "image-generation", "dvc"],
 }
+
+SPECIAL = re.compile(r"[<>&`\\]|(?<=\])[(\[]")  # what means something to Markdown in a cell or a heading
 
 USE = """## How to use it
 
@@ -47,7 +51,7 @@ def model_card(record: Record) -> str:
         "## Limits",
         "\n".join(f"- {limit}" for limit in limits(record)),
         "## Parameters",
-        *(f"`{name}`\n\n{_list(section)}" for name, section in record.parameters.items()),
+        *(f"{_code(name)}\n\n{_list(section)}" for name, section in record.parameters.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -76,7 +80,7 @@ def _pictures(record: Record) -> str:
 
 def _data(record: Record) -> str:
     data = record.data
-    lines = [f"{glossary.COUNTS.get(name, name)}: {count:,}" for name, count in data.counts.items()]
+    lines = [f"{glossary.COUNTS.get(name) or _text(name)}: {count:,}" for name, count in data.counts.items()]
     if data.sizes:
         smallest, middle, largest = (pixels(*size) for size in data.sizes)
         lines.append(f"Original sizes: {smallest} to {largest}, median {middle}")
@@ -97,7 +101,8 @@ def _table(found: Table) -> str:
     if not found.rows:
         return ""
     rows = [[_code(name), *(_in_one(row.get(column)) for column in found.columns)] for name, row in found.rows.items()]
-    return f"### {found.title}\n\n" + _markdown(["metric", *(column or "value" for column in found.columns)], rows)
+    columns = (_text(column) or "value" for column in found.columns)
+    return f"### {_text(found.title)}\n\n" + _markdown(["metric", *columns], rows)
 
 
 def _in_one(estimate: Estimate | None) -> str:
@@ -111,11 +116,11 @@ def _meanings(record: Record) -> str:
     names = [*headlines(record.metrics)]
     names += [name.partition("/")[0] for each in sections(record.metrics).items() for name in table(*each).rows]
     entries = {name: glossary.entry(name) for name in dict.fromkeys(names)}
-    return "\n".join(f"- {_code(name)}, {entry.title}: {entry.explained}" for name, entry in entries.items())
+    return "\n".join(f"- {_code(name)}, {_text(entry.title)}: {entry.explained}" for name, entry in entries.items())
 
 
 def _list(section: dict[str, object]) -> str:
-    return _markdown(["parameter", "value"], [[_code(name), str(value)] for name, value in flat(section).items()])
+    return _markdown(["parameter", "value"], [[_code(name), _text(value)] for name, value in flat(section).items()])
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -126,4 +131,9 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _code(name: str) -> str:
-    return f"`{name}`"
+    return _text(name) if SPECIAL.search(name) or not name.isprintable() else f"`{name}`"
+
+
+def _text(value: object) -> str:
+    """A name or value as text, whatever is in it: no HTML, code, links or escapes of Markdown's."""
+    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", " ".join(str(value).split()))

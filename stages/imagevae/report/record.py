@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
@@ -11,6 +13,8 @@ from typing import Any
 from imagevae.cli.errors import BadInput
 from imagevae.images.manifest import MANIFEST, Head, read_head, read_rows
 from imagevae.report.tables import pixels
+
+MOST = 1e100  # of numbers in a chart
 
 Curves = dict[str, dict[str, list[tuple[float, float]]]]
 
@@ -132,8 +136,27 @@ def _data(counts: Mapping[str, int], manifest: Path, heads: list[Head]) -> Data:
 def _units(file: Path) -> list[float]:
     if not file.is_file():
         return []
-    with file.open(newline="") as opened:
-        return [float(row["kl"]) for row in csv.DictReader(opened, delimiter="\t")]
+    with (
+        _table_of(file, "a table of KL divergences such as stages/evaluate.py writes"),
+        file.open(newline="") as opened,
+    ):
+        return [_moderate(row["kl"]) for row in csv.DictReader(opened, delimiter="\t")]
+
+
+@contextmanager
+def _table_of(file: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, csv.Error):
+        raise BadInput(f"{file}: not {what}") from None
+
+
+def _moderate(text: str) -> float:
+    """A finite number that a chart has room for."""
+    number = float(text)
+    if not abs(number) < MOST:
+        raise ValueError(text)
+    return number
 
 
 def read_curves(folder: Path) -> Curves:
@@ -144,13 +167,12 @@ def read_curves(folder: Path) -> Curves:
     """
     curves: Curves = {}
     for file in sorted(folder.rglob("*.tsv")):
-        with file.open(newline="") as opened:
+        what = "a table of step and value such as stages/train.py writes"
+        with _table_of(file, what), file.open(newline="") as opened:
             rows = csv.reader(opened, delimiter="\t")
             next(rows, None)
-            try:
-                points = [(float(step), float(value)) for step, value in rows]
-            except ValueError:
-                raise BadInput(f"{file}: not a table of step and value such as stages/train.py writes") from None
+            points = [(_moderate(step), float(value)) for step, value in rows]
+            points = [(step, value if abs(value) < MOST else math.nan) for step, value in points]
         kind = "" if file.parent == folder else file.parent.name
         curves.setdefault(file.stem, {})[kind] = points
     if not curves:
