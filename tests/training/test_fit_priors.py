@@ -8,6 +8,7 @@ from sklearn.mixture import GaussianMixture
 
 from clouds import two_clouds
 from conftest import as_images
+from imagevae.model.axes import Axes
 from imagevae.model.coding import encode
 from imagevae.model.flow import FlowPrior
 from imagevae.model.priors import MixturePrior
@@ -53,7 +54,7 @@ def test_latents_of_all_images_lie_in_a_file(tmp_path: Path):
 def fitted(flow: FlowPrior | None, /, **scores: float) -> Fitted:
     mixture = MixturePrior(2, 3, "full")
     mixture.set(np.full(3, 1 / 3), np.arange(6).reshape(3, 2), np.tile(np.eye(2), (3, 1, 1)))
-    return Fitted(flow, mixture, scores)
+    return Fitted(flow, mixture, scores, Axes(2, 1))
 
 
 def test_the_best_is_the_flow_or_else_what_held_out_latents_are_likeliest_under():

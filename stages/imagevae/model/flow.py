@@ -130,19 +130,46 @@ class FlowPrior(keras.Model):
     def sample(
         self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
     ) -> NDArray[np.float32]:
-        """See `Prior`; by Heun's method."""
-        points = np.asarray(noise, np.float32)
-        cluster = np.eye(CLUSTERS, dtype=np.float32)[chosen(ops.convert_to_numpy(self.shares), choice)]
+        """See `Prior`."""
+        clusters = np.eye(CLUSTERS, dtype=np.float32)[chosen(ops.convert_to_numpy(self.shares), choice)]
+        return self.to_latents(self.carry(noise, clusters, 0, 1, guidance, steps))
+
+    def carry(
+        self,
+        points: NDArray[np.float32],
+        clusters: NDArray[np.float32],
+        start: float,
+        end: float,
+        guidance: float = 1.0,
+        steps: int = STEPS,
+    ) -> NDArray[np.float32]:
+        """Carry points along the flow from one time to another, forward or backward, by Heun's method.
+
+        Args:
+            points: (n, latent_dim), at the time `start`: noise at 0, standardised latents at 1.
+            clusters: (n, CLUSTERS), one-hot, or weights of several whose sum is 1.
+            start, end: times, 0 to 1.
+            guidance: see above; 0 gives a way that leads back where it came from.
+        """
+        points = np.asarray(points, np.float32)
         weight = guidance * float(self.strength)
 
         def velocity(points: NDArray, time: float) -> NDArray:
-            own = _predict(self.network, points, time, cluster)
+            own = _predict(self.network, points, time, clusters)
             return own + weight * (own - _predict(self.guide, points, time)) if weight else own
 
-        for start, end in _intervals(steps):
-            first = velocity(points, start)
-            second = velocity(points + (end - start) * first, end)
-            points = points + (end - start) / 2 * (first + second)
+        for before, after in _intervals(start, end, steps):
+            first = velocity(points, before)
+            second = velocity(points + (after - before) * first, after)
+            points = points + (after - before) / 2 * (first + second)
+        return points
+
+    def to_points(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From z to standardised latents, (n, latent_dim) each."""
+        return (z - ops.convert_to_numpy(self.shift)) / ops.convert_to_numpy(self.scale)
+
+    def to_latents(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From standardised latents to z, (n, latent_dim) each."""
         return points * ops.convert_to_numpy(self.scale) + ops.convert_to_numpy(self.shift)
 
     def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -153,8 +180,7 @@ class FlowPrior(keras.Model):
         from random directions (Hutchinson 1990; Grathwohl et al. 2019, section 3.1). Derivatives are central
         differences.
         """
-        scale = ops.convert_to_numpy(self.scale)
-        points = (z - ops.convert_to_numpy(self.shift)) / scale
+        points = self.to_points(z)
         cluster = ops.convert_to_numpy(self.cluster(points.astype(np.float32)))
         share = np.log(cluster @ ops.convert_to_numpy(self.shares))
         if self.latent_dim <= PROBES:
@@ -166,13 +192,14 @@ class FlowPrior(keras.Model):
             return _predict(self.network, points, time, cluster)
 
         change = np.zeros(len(z))
-        for start, end in reversed(_intervals(DENSITY_STEPS)):
-            width = end - start
-            first = velocity(points, end)
-            middle, time = points - width / 2 * first, (start + end) / 2
+        for before, after in _intervals(1, 0, DENSITY_STEPS):
+            width = before - after
+            first = velocity(points, before)
+            middle, time = points - width / 2 * first, (before + after) / 2
             change += width * _divergence(partial(velocity, time=time), middle, directions)
             points = points - width * velocity(middle, time)
-        return share + NormalPrior(self.latent_dim).log_prob(points) - change - np.log(scale).sum()
+        volume = np.log(ops.convert_to_numpy(self.scale)).sum()
+        return share + NormalPrior(self.latent_dim).log_prob(points) - change - volume
 
 
 def _divergence(
@@ -191,6 +218,6 @@ def _predict(network: keras.Model, points: NDArray, time: float, *cluster: NDArr
     return np.concatenate(found)
 
 
-def _intervals(steps: int) -> list[tuple[float, float]]:
-    times = np.linspace(0, 1, steps + 1)
+def _intervals(start: float, end: float, steps: int) -> list[tuple[float, float]]:
+    times = np.linspace(start, end, steps + 1)
     return list(itertools.pairwise(times))
