@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imagevae.model.vae import VAE
 
 ROWS = 128  # of a traversal, at most
+FRAMES = 32  # of an animation, from one image to the next
 
 
 @click.group("explore", context_settings=command.SETTINGS, help=__doc__)
@@ -94,29 +95,84 @@ def encode(
 
 @main.command()
 @command.model
-@click.argument("first", type=command.FILE)
-@click.argument("last", type=command.FILE)
+@click.argument("files", metavar="IMAGE IMAGE [IMAGE]...", type=command.FILE, nargs=-1, required=True)
+@click.option("--closed", is_flag=True, help="Go on from the last image to the first.")
 @output("strip.png and animation.png")
 @command.fit
 @command.background
-def interpolate(model_file: Path, first: Path, last: Path, output: Path, fit: str, background: tuple[int, ...]) -> None:
-    """Show the way from one image to another.
+def interpolate(
+    model_file: Path, files: tuple[Path, ...], closed: bool, output: Path, fit: str, background: tuple[int, ...]
+) -> None:
+    """Show the way from one image to the next.
 
-    From FIRST to LAST, spherical in the latents, as strip.png and animation.png.
+    Through two images or more, as strip.png, with a row from each to the next, and animation.png. The way leads through
+    the noise that the flow makes images of, so that there are whole images on it; with a model without a flow, through
+    the latents.
     """
+    from imagevae.cli.errors import BadInput
+
+    if len(files) < 2:
+        raise BadInput(f"{files[0]}: one image; a way takes two or more")
     model = load(model_file)
     from imagevae.cli.output import new_folder
     from imagevae.exploring.animation import encode_animation
     from imagevae.exploring.inputs import Form, read_square
-    from imagevae.exploring.interpolation import interpolation, strip
+    from imagevae.exploring.interpolation import interpolation, strips
     from imagevae.images.encoding import encode_png
 
     with new_folder(output) as folder:
-        form = Form(model.size, fit, background)
-        start, end = (read_square(file, form) for file in (first, last))
-        way = interpolation(model, start, end, steps=33)
-        (folder / "strip.png").write_bytes(encode_png(strip(start, end, way[::4])))
-        (folder / "animation.png").write_bytes(encode_animation(way))
+        form, last = Form(model.size, fit, background), len(files) - 1
+        squares = [read_square(file, form) for file in files]
+        pairs = [(number, number + 1) for number in range(last)] + [(last, 0)] * closed
+        ways = interpolation(model, squares, pairs, FRAMES)
+        (folder / "strip.png").write_bytes(encode_png(strips(squares, pairs, ways[:, :: FRAMES // 8])))
+        (folder / "animation.png").write_bytes(encode_animation(ways, closed))
+
+
+@main.command()
+@command.model
+@click.argument("file", metavar="IMAGE", type=command.FILE)
+@output("variations.png, and for each variation a PNG file")
+@click.option(
+    "--kept",
+    type=command.FiniteRange(0, 1),
+    multiple=True,
+    default=(0.9, 0.8, 0.7, 0.6, 0.4),
+    help="How near variations stay: 1 gives the image's reconstruction, 0 any image. Several give a row each.",
+)
+@click.option("--count", type=click.IntRange(1, 1000), default=8, help="Number of variations for each --kept.")
+@click.option("--seed", type=command.SEED, default=0, help="Seed of the variations.")
+@command.fit
+@command.background
+def vary(
+    model_file: Path,
+    file: Path,
+    output: Path,
+    kept: tuple[float, ...],
+    count: int,
+    seed: int,
+    fit: str,
+    background: tuple[int, ...],
+) -> None:
+    """Draw variations of an image.
+
+    The noise that the flow makes the image of is mixed with other noise. variations.png has a row for each --kept, with
+    the image at its left; the folders are named for it.
+    """
+    model = load(model_file)
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.inputs import Form, read_square
+    from imagevae.exploring.interpolation import variations, variations_sheet
+    from imagevae.exploring.writing import write_squares
+    from imagevae.images.encoding import encode_png
+
+    with new_folder(output) as folder:
+        square = read_square(file, Form(model.size, fit, background))
+        shares = list(dict.fromkeys(kept))
+        rows = variations(model, square, shares, count, seed)
+        for share, row in zip(shares, rows, strict=True):
+            write_squares(folder / f"{share:g}", ((f"{n:03}.png", pixels) for n, pixels in enumerate(row)), "files", {})
+        (folder / "variations.png").write_bytes(encode_png(variations_sheet(square, rows)))
 
 
 @main.command(help=f"Show what each active latent does.\n\nA row for each in traversal.png, {ROWS} at most.")

@@ -140,7 +140,7 @@ class FlowPrior(keras.Model):
         clusters: NDArray[np.float32],
         start: float,
         end: float,
-        guidance: float = 1.0,
+        guidance: float | NDArray[np.float32] = 1.0,
         steps: int = STEPS,
     ) -> NDArray[np.float32]:
         """Carry points along the flow from one time to another, forward or backward, by Heun's method.
@@ -149,14 +149,14 @@ class FlowPrior(keras.Model):
             points: (n, latent_dim), at the time `start`: noise at 0, standardised latents at 1.
             clusters: (n, CLUSTERS), one-hot, or weights of several whose sum is 1.
             start, end: times, 0 to 1.
-            guidance: see above; 0 gives a way that leads back where it came from.
+            guidance: see above, of all points or of each, (n,); without, the way leads back where it came from.
         """
         points = np.asarray(points, np.float32)
-        weight = guidance * float(self.strength)
+        weight = float(self.strength) * np.asarray(guidance, np.float32).reshape(-1, 1)
 
         def velocity(points: NDArray, time: float) -> NDArray:
             own = _predict(self.network, points, time, clusters)
-            return own + weight * (own - _predict(self.guide, points, time)) if weight else own
+            return own + weight * (own - _predict(self.guide, points, time)) if weight.any() else own
 
         for before, after in _intervals(start, end, steps):
             first = velocity(points, before)

@@ -144,6 +144,11 @@ class VAE(keras.Model):
     def priors(self) -> dict[str, Prior]:
         return {"normal": NormalPrior(self.latent_dim), "mixture": self.mixture, "flow": self.flow}
 
+    @property
+    def has_flow(self) -> bool:
+        """Whether a flow has been fitted."""
+        return "flow" in self.settings["densities"]
+
     def encode(self, images: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """From images (n, size, size, 3), levels 0 to 255, to z_mean and z_log_sigma, (n, latent_dim) each."""
         both = self.encoder(ops.cast(images, "float32") / LEVELS)
