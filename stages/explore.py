@@ -14,7 +14,6 @@ from imagevae.cli import command
 if TYPE_CHECKING:
     from imagevae.model.vae import VAE
 
-ROWS = 128  # of a traversal, at most
 FRAMES = 32  # of an animation, from one image to the next
 
 
@@ -175,22 +174,71 @@ def vary(
         (folder / "variations.png").write_bytes(encode_png(variations_sheet(square, rows)))
 
 
-@main.command(help=f"Show what each active latent does.\n\nA row for each in traversal.png, {ROWS} at most.")
+@main.command()
 @command.model
 @output("traversal.png")
-def traverse(model_file: Path, output: Path) -> None:
+@click.option("--from", "start", type=command.FILE, help="Image to move; without, the mean of the training images.")
+@click.option("--axes", "file", type=command.FILE, help="Follow the axes of a CSV file that `direction` wrote instead.")
+@click.option(
+    "--count", type=click.IntRange(1, 64), default=12, help="Number of axes, from the one that explains most."
+)
+@command.fit
+@command.background
+def traverse(
+    model_file: Path,
+    output: Path,
+    start: Path | None,
+    file: Path | None,
+    count: int,
+    fit: str,
+    background: tuple[int, ...],
+) -> None:
+    """Show what lies along each axis.
+
+    A row for each in traversal.png: the axes along which training images vary most, from -2 to 2 standard deviations,
+    with the share of the variance that each explains.
+    """
     model = load(model_file)
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import new_folder
-    from imagevae.exploring.traversal import active_latents, traversal
+    from imagevae.exploring.inputs import Form, read_square
+    from imagevae.exploring.traversal import labelled, principal_axes, read_axes, traversal
     from imagevae.images.encoding import encode_png
+    from imagevae.model.coding import encode
 
-    active = active_latents(model)
-    if not active:
-        raise BadInput(f"{model_file}: none of its latents changes the image, there is nothing to traverse")
-    print(f"{len(active)} of {model.latent_dim} latents are active; rows, from the top:", *active[:ROWS])
+    axes = read_axes(file, model) if file else principal_axes(model, count)
+    if not axes:
+        raise BadInput(f"{model_file}: its training images are all alike, there is no axis to follow")
     with new_folder(output) as folder:
-        (folder / "traversal.png").write_bytes(encode_png(traversal(model, active[:ROWS])))
+        z = encode(model, [read_square(start, Form(model.size, fit, background))]).z_mean[0] if start else None
+        picture = labelled(traversal(model, axes, z), [axis.name for axis in axes])
+        (folder / "traversal.png").write_bytes(encode_png(picture))
+
+
+@main.command()
+@command.model
+@click.argument("first", type=command.SOURCE)
+@click.argument("second", type=command.SOURCE)
+@output("direction.csv")
+@command.fit
+@command.background
+def direction(model_file: Path, first: Path, second: Path, output: Path, fit: str, background: tuple[int, ...]) -> None:
+    """Find what tells the images of two folders apart.
+
+    Writes the mean latents of FIRST and SECOND to direction.csv. `traverse --axes` follows the axis through both:
+    SECOND lies at -1, FIRST at 1.
+    """
+    model = load(model_file)
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.inputs import Form, read_folder
+    from imagevae.exploring.writing import write_latents
+    from imagevae.model.coding import mean_latents
+
+    with new_folder(output) as folder:
+        form = Form(model.size, fit, background)
+        means = [mean_latents(model, read_folder(source, form)[1]) for source in (first, second)]
+        names = [source.resolve().name for source in (first, second)]
+        write_latents(folder / "direction.csv", {"z": model.latent_dim}, names, means)
 
 
 @main.command()

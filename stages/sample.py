@@ -25,7 +25,8 @@ class Sample(click.Command):
 @click.option(
     "--pictures",
     type=command.FOLDER,
-    help="Folder for a grid of the first samples, the 12 most active latents and, of a model with two, their plane.",
+    help="Folder for a grid of the first samples, the first one moved along 12 axes and, of a model with two latents, "
+    "their plane.",
 )
 @click.option("--count", type=click.IntRange(1, 1_000_000), default=256, help="Number of samples.")
 @click.option("--seed", type=command.SEED, default=0, help="Seed of the samples; a larger count keeps the first ones.")
@@ -68,7 +69,7 @@ def main(
 
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import check_output, new_folder
-    from imagevae.exploring.traversal import active_latents, plane, traversal
+    from imagevae.exploring.traversal import labelled, plane, principal_axes, traversal
     from imagevae.exploring.writing import write_squares
     from imagevae.images.contact_sheet import contact_sheet
     from imagevae.images.encoding import encode_png
@@ -92,11 +93,12 @@ def main(
     if not pictures:
         return
     with new_folder(pictures) as folder:
-        latents = draw_latents(model.priors[sampler], min(count, 64), seed, temperature, guidance)
+        latents = list(draw_latents(model.priors[sampler], min(count, 64), seed, temperature, guidance))
         shown = list(decode_in_batches(model, latents))
         (folder / "samples.png").write_bytes(encode_png(contact_sheet(shown, tile=model.size)))
-        if active := active_latents(model):
-            (folder / "traversal.png").write_bytes(encode_png(traversal(model, active[:12])))
+        if axes := principal_axes(model, 12):
+            picture = labelled(traversal(model, axes, latents[0]), [axis.name for axis in axes])
+            (folder / "traversal.png").write_bytes(encode_png(picture))
         if model.latent_dim == 2:
             (folder / "manifold.png").write_bytes(encode_png(plane(model)))
 

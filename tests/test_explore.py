@@ -91,22 +91,52 @@ def test_a_folder_is_reconstructed_from_its_latents(explore: Explore, squares: P
 
 
 def test_an_interpolation_leads_from_image_to_image(explore: Explore, squares: Path):
-    first, last = squares / "0000.png", squares / "0001.png"
-    made = explore("interpolate", first, last)
+    files = [squares / f"000{number}.png" for number in range(3)]
+    made = explore("interpolate", *files)
     assert set(made) == {"strip.png", "animation.png"}
-    assert made == explore("interpolate", first, last)
+    assert made == explore("interpolate", *files)
     strip = decoded(made["strip.png"])
-    assert strip.shape == (16, 11 * 16 + 4, 3)
-    assert np.array_equal(strip[:, :16], cv2.imread(str(first)))
-    assert np.array_equal(strip[:, -16:], cv2.imread(str(last)))
+    assert strip.shape == (2 * 16, 11 * 16 + 4, 3)
+    for row, (first, last) in enumerate(itertools.pairwise(files)):
+        assert np.array_equal(strip[16 * row : 16 * row + 16, :16], cv2.imread(str(first)))
+        assert np.array_equal(strip[16 * row : 16 * row + 16, -16:], cv2.imread(str(last)))
+    assert decoded(explore("interpolate", "--closed", *files)["strip.png"]).shape == (3 * 16, 11 * 16 + 4, 3)
 
 
-def test_a_traversal_shows_a_row_for_each_latent_that_it_names(model_file: Path, tmp_path: Path):
-    result = run_here("explore", "traverse", "--model", model_file, "--output", tmp_path / "made")
-    assert (result.returncode, result.stderr) == (0, "")
-    rows = result.stdout.rpartition(":")[2].split()
-    assert result.stdout.startswith(f"{len(rows)} of 2 latents are active")
-    assert decoded(results(tmp_path / "made")["traversal.png"]).shape == (16 * len(rows), 9 * 16, 3)
+def test_variations_are_files_and_a_picture(explore: Explore, squares: Path):
+    made = explore("vary", squares / "0000.png", "--kept", 0.5, "--kept", 1, "--count", 3)
+    assert set(made) == {"variations.png", *(f"{kept}/00{number}.png" for kept in ("0.5", "1") for number in range(3))}
+    sheet = decoded(made["variations.png"])
+    assert sheet.shape == (2 * 16, 4 * 16 + 2, 3)
+    assert np.array_equal(sheet[16:, 18:34], decoded(made["1/000.png"]))
+    rebuilt = explore("reconstruct", "--images", squares)["0000.png"]
+    assert np.array_equal(decoded(made["1/000.png"]), decoded(rebuilt))
+
+
+def test_a_traversal_has_a_row_for_each_axis(explore: Explore, squares: Path, model_file: Path, tmp_path: Path):
+    axes = load_model(model_file).axes.count
+    made = [decoded(explore("traverse", *flags)["traversal.png"]) for flags in ((), ("--from", squares / "0000.png"))]
+    assert [picture.shape for picture in made] == [(16 * axes, 9 * 16 + 44, 3)] * 2
+    assert not np.array_equal(*made)
+    assert decoded(explore("traverse", "--count", 1)["traversal.png"]).shape == (16, 9 * 16 + 44, 3)
+
+
+def test_an_axis_leads_from_one_folder_to_another(explore: Explore, squares: Path, tmp_path: Path):
+    for number, name in enumerate(("one", "another")):
+        (tmp_path / name).mkdir()
+        for image in range(3):
+            shutil.copy(squares / f"00{10 * number + image:02}.png", tmp_path / name)
+    table = explore("direction", tmp_path / "one", tmp_path / "another")["direction.csv"]
+    (tmp_path / "axes.csv").write_bytes(table)
+    head, *rows = csv.reader(table.decode().splitlines())
+    assert head == ["file", "z_0", "z_1"]
+    assert [row[0] for row in rows] == ["one", "another"]
+    encoded = explore("encode", "--all", "--images", tmp_path / "one")["latents.csv"]
+    _, *latents = csv.reader(encoded.decode().splitlines())
+    mean = np.mean([[float(number) for number in row[1:3]] for row in latents], axis=0)
+    assert [float(number) for number in rows[0][1:]] == pytest.approx(mean, abs=1e-5)
+    picture = explore("traverse", "--axes", tmp_path / "axes.csv", "--from", squares / "0005.png")["traversal.png"]
+    assert decoded(picture).shape == (16, 9 * 16 + 44, 3)
 
 
 def test_the_plane_of_two_latents_is_one_picture(explore: Explore):
@@ -127,10 +157,11 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(model_file: Path,
     refused("encode", "--images", tmp_path / "some", culprits=(tmp_path / "some" / "broken.png",))
     refused("encode", "--images", tmp_path / "none", culprits=(tmp_path / "none",))
     refused("interpolate", squares / "0000.png", tmp_path / "none.png", culprits=("none.png",))
-    refused("interpolate", squares / "0000.png", culprits=("LAST",))
+    refused("interpolate", squares / "0000.png", culprits=("0000.png", "two or more"))
+    refused("direction", squares, tmp_path / "none", culprits=(tmp_path / "none",))
+    (tmp_path / "axes.csv").write_text("file,z_0\none,1\nanother,2\n")
+    refused("traverse", "--axes", tmp_path / "axes.csv", culprits=("axes.csv", "2 numbers each"))
     save_model(VAE(size=8, network="vector", latent_dim=3, width=4), tmp_path / "three.keras")
     refused("manifold", model=tmp_path / "three.keras", culprits=("three.keras", "3 latents"))
-    silent = VAE(size=8, network="vector", latent_dim=2, width=4)
-    silent.decoder.set_weights([np.zeros_like(weight) for weight in silent.decoder.get_weights()])
-    save_model(silent, tmp_path / "silent.keras")
-    refused("traverse", model=tmp_path / "silent.keras", culprits=("silent.keras", "none of its latents"))
+    save_model(VAE(size=8, network="vector", latent_dim=2, width=4), tmp_path / "alike.keras")
+    refused("traverse", model=tmp_path / "alike.keras", culprits=("alike.keras", "no axis"))

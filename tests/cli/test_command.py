@@ -59,8 +59,10 @@ def test_a_wrong_command_line_is_refused_in_one_line(script: str, command: str, 
     assert_refused(run_here(script, *before, "--nonsense", 1), "--nonsense")
     options = flags(script, command)
     paths = [word for name, option in options.items() if option.required for word in (f"--{name}", tmp_path / name)]
-    if command == "interpolate":
+    if command in ("interpolate", "direction"):
         paths += [tmp_path / "a.png", tmp_path / "b.png"]
+    if command == "vary":
+        paths += [tmp_path / "a.png"]
     for name, option in options.items():
         if isinstance(option.type, click.Path):
             continue

@@ -1,47 +1,110 @@
-"""What each latent does."""
+"""What lies along the axes of the latents, and all over a plane of two."""
 
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+import pytest
+from keras import ops
 
-from imagevae.exploring.traversal import active_latents, plane, traversal
+from imagevae.cli.errors import BadInput
+from imagevae.exploring.traversal import REACH, Axis, labelled, plane, principal_axes, read_axes, traversal
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.vae import VAE
 
 
-def model_that_uses(latents: list[int], latent_dim: int = 5) -> VAE:
-    """An untrained model, whose decoder hears only some latents, the first of them loudest."""
-    model = VAE(size=8, network="vector", latent_dim=latent_dim, width=4, kl_weight=1.0)
-    model.scale.assign(1e-2)
-    [dense] = [layer for layer in model.decoder.layers if layer.name.startswith("dense")]
-    kernel, bias = dense.get_weights()
-    loudness = np.zeros((latent_dim, 1), np.float32)
-    loudness[latents, 0] = [5 / (1 + place) for place in range(len(latents))]
-    dense.set_weights([kernel / np.linalg.norm(kernel, axis=1, keepdims=True) * loudness, bias])
+def with_axes(**settings: object) -> VAE:
+    """A model with axes that explain something, and a flow that does nothing, where it is said to have one."""
+    model = VAE(**{**dict(size=8, network="vector", latent_dim=5, width=4, axis_count=2, seed=3), **settings})
+    model.axes.shares.assign([0.6, 0.25])
+    model.axes.deviations.assign([3.0, 2.0])
+    model.axes.shift.assign(np.arange(5) / 10)
+    model.axes.scale.assign(np.full(5, 0.5))
+    model.flow.standardise(np.arange(5) / 10, np.full(5, 0.5))
     return model
 
 
-def test_the_latents_that_the_decoder_hears_are_active():
-    assert set(active_latents(model_that_uses([3, 1]))) == {1, 3}
-    assert active_latents(model_that_uses([])) == []
-    many = list(range(0, 150, 7))
-    assert set(active_latents(model_that_uses(many, latent_dim=150))) == set(many)
+def test_axes_are_named_by_what_they_explain():
+    assert [axis.name for axis in principal_axes(with_axes(), 9)] == ["60.0%", "25.0%"]
+    assert len(principal_axes(with_axes(), 1)) == 1
+    assert principal_axes(VAE(size=8, network="vector", latent_dim=5, width=4), 9) == []
 
 
-def test_a_traversal_has_a_row_for_each_latent_and_the_same_image_in_its_middle():
-    model = model_that_uses([3, 1])
-    picture = traversal(model, [3, 0], steps=9).reshape(2, 8, 9, 8, 3).swapaxes(1, 2)
-    assert (picture[1] == picture[1, 0]).all(), "latent 0 does nothing"
-    assert (picture[0, 4] == picture[1, 4]).all(), "z = 0"
-    assert len(np.unique(picture[0].reshape(9, -1), axis=0)) == 9
+def test_without_a_flow_the_places_on_the_axes_are_decoded():
+    model = with_axes()
+    made = traversal(model, principal_axes(model, 2), steps=5)
+    assert made.shape == (2, 5, 8, 8, 3)
+    for row, deviation in enumerate((3.0, 2.0)):
+        codes = np.zeros((5, 2), np.float32)
+        codes[:, row] = np.linspace(-REACH, REACH, 5) * deviation
+        assert np.array_equal(made[row], list(decode_in_batches(model, model.axes.decode(codes))))
+
+
+def test_an_image_is_moved_to_each_place_and_keeps_its_other_numbers():
+    model = with_axes()
+    start = np.float32([1, -1, 0.5, 0, 2])
+    made = traversal(model, principal_axes(model, 2), start, steps=3)
+    code = model.axes.encode(start[None])[0]
+    for row, deviation in enumerate((3.0, 2.0)):
+        for column, place in enumerate((-REACH, 0, REACH)):
+            direction = ops.convert_to_numpy(model.axes.directions)[row]
+            z = start + 0.5 * (place * deviation - code[row]) * direction
+            assert np.array_equal(made[row, column], next(decode_in_batches(model, [z.astype(np.float32)])))
+
+
+def test_a_flow_gives_an_image_back_where_it_already_lies():
+    """An image at 0 of an axis stays as it is there, whatever the flow's network does on the way and back."""
+    model = with_axes(densities={"flow": 1.0}, sampler="flow", flow_width=16)
+    noise = np.random.default_rng(0)
+    model.flow.network.set_weights([0.05 * noise.normal(size=w.shape) for w in model.flow.network.get_weights()])
+    start = model.axes.to_latents(np.float32([[0, 0, 1, -1, 1]]))[0]
+    made = traversal(model, principal_axes(model, 2), start, steps=3).astype(int)
+    [expected] = decode_in_batches(model, [start])
+    assert np.abs(made[:, 1] - expected).max() <= 1
+    assert np.abs(made[:, 0] - expected).max() > 1
+
+
+def test_an_axis_through_two_points_has_them_at_minus_one_and_one(tmp_path: Path):
+    model = with_axes()
+    one, other = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
+    lines = [["file", *"abcde"], ["one, with a comma", *one], ["", *other]]
+    (tmp_path / "axes.csv").write_text("\n".join(",".join(f'"{cell}"' for cell in line) for line in lines) + "\n\n")
+    [axis] = read_axes(tmp_path / "axes.csv", model)
+    assert axis.place(model.axes.to_points(np.stack([one, other]))) == pytest.approx([1, -1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"file,a,b,c,d,e\n", b"n,a\nx,1\ny,2\n", b"n,a,b,c,d,e\nx,1,2,3,4,5\n", b"\xff\xfe\0"]
+    + [b"n,a,b,c,d,e\nx,1,2,3,4,%s\ny,0,0,0,0,0\n" % cell for cell in (b"five", b"nan", b"inf", b"", b"5,6")]
+    + [b"n,a,b,c,d,e\nx,1,2,3,4,5\ny,1,2,3,4,5\n"],
+)
+def test_other_files_are_refused(content: bytes, tmp_path: Path):
+    (tmp_path / "axes.csv").write_bytes(content)
+    with pytest.raises(
+        BadInput, match=r"axes\.csv: (it must have .* 5 numbers each|the two lines of axis 1 are equal)"
+    ):
+        read_axes(tmp_path / "axes.csv", with_axes())
+
+
+def test_rows_have_names_at_their_left():
+    rows = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16, 3), np.uint8)
+    picture = labelled(rows, ["a", "b"])
+    assert np.array_equal(picture[16:, -48:], np.concatenate(rows[1], axis=1))
+    assert picture[:16, :-48].any()
+    assert not np.array_equal(picture[:16, :-48], picture[16:, :-48])
 
 
 def test_the_plane_grows_to_the_right_and_upwards():
-    model = model_that_uses([0, 1], latent_dim=2)
+    model = VAE(size=8, network="vector", latent_dim=2, width=4)
     tiles = plane(model, steps=3).reshape(3, 8, 3, 8, 3).swapaxes(1, 2)
     low, middle, high = NormalDist().inv_cdf(0.05), 0.0, NormalDist().inv_cdf(0.95)
     for row, up in enumerate((high, middle, low)):
         for column, right in enumerate((low, middle, high)):
             [expected] = decode_in_batches(model, np.float32([[right, up]]))
             assert np.array_equal(tiles[row, column], expected)
-    assert len(np.unique(tiles.reshape(9, -1), axis=0)) == 9
+
+
+def test_places_on_an_axis_are_told_in_its_units():
+    axis = Axis("", np.float32([1, 0]), np.float32([0, 2]))
+    assert axis.place(np.float32([[1, 0], [5, 2], [0, -4]])) == pytest.approx([0, 1, -2])

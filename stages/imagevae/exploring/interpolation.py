@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from imagevae.exploring.inputs import Pixels
 from imagevae.images.contact_sheet import GREY
 from imagevae.model.coding import decode_in_batches, encode
 from imagevae.model.vae import VAE
 
-Pixels = NDArray[np.uint8]
 STEPS = 8  # from one image to the next, in a picture
 
 
@@ -72,7 +72,9 @@ def midpoints(model: VAE, start: NDArray[np.float32], end: NDArray[np.float32]) 
     return latents(model, between(origins(model, start), origins(model, end), np.full(len(start), 0.5)))
 
 
-def interpolation(model: VAE, images: Sequence[Pixels], pairs: Sequence[tuple[int, int]], steps: int) -> Pixels:
+def interpolation(
+    model: VAE, images: Sequence[Pixels] | Pixels, pairs: Sequence[tuple[int, int]], steps: int
+) -> Pixels:
     """Decode the way from one image to another, for some pairs.
 
     Args:
@@ -119,7 +121,7 @@ def _gap(size: int) -> Pixels:
     return np.full((size, max(1, size // 8), 3), GREY[0], np.uint8)
 
 
-def strips(images: Sequence[Pixels], pairs: Sequence[tuple[int, int]], ways: Pixels) -> Pixels:
+def strips(images: Sequence[Pixels] | Pixels, pairs: Sequence[tuple[int, int]], ways: Pixels) -> Pixels:
     """A row for each pair: the two images, set apart, and the way between them, as `interpolation` gives it."""
     gap = _gap(len(images[0]))
     return np.concatenate(
@@ -139,9 +141,7 @@ def interpolations(model: VAE, images: Pixels) -> Pixels:
     return strips(images, pairs, interpolation(model, images, pairs, STEPS))
 
 
-def spherical(
-    start: NDArray[np.float32], end: NDArray[np.float32], share: NDArray[np.floating]
-) -> NDArray[np.float32]:
+def spherical(start: NDArray[np.float32], end: NDArray[np.float32], share: NDArray[np.floating]) -> NDArray[np.float32]:
     """Points between others along great circles, row by row (slerp; White 2016, section 2.1).
 
     The way keeps off the centre, where a normal distribution of many dimensions has next to no mass. Two points that

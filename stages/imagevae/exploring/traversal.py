@@ -1,63 +1,138 @@
-"""Pictures of what each latent does."""
+"""Pictures of what lies along an axis of the latents, or all over a plane of two."""
 
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
 
+import cv2
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from imagevae.cli.errors import BadInput
+from imagevae.exploring.inputs import Pixels
 from imagevae.images.contact_sheet import contact_sheet
-from imagevae.model.coding import BATCH, decode_in_batches
+from imagevae.model.coding import decode_in_batches
 from imagevae.model.vae import VAE
 
-ACTIVE = 0.01
+REACH = 2.0  # how far a traversal goes to either side, in standard deviations of an axis
+TIME, MEAN_TIME = 0.3, 0.2  # of the flow at which an image, or the mean, is moved: the rest of the way adapts to it
+LABEL = 44  # width of the names at rows, in pixels
+PULL = 2.0  # how much farther than asked an image is moved: the flow takes about half of it back
 
 
-def active_latents(model: VAE) -> list[int]:
-    """The latents that change the image, from the one that changes it most; see `activity`."""
-    found = activity(model)
-    order = np.argsort(-found, kind="stable")
-    return order[found[order] > ACTIVE].tolist()
+@dataclass(frozen=True)
+class Axis:
+    """A direction in the latents as the flow sees them.
+
+    Attributes:
+        name: what stands at its row.
+        middle: (latent_dim,), which lies at 0.
+        unit: (latent_dim,), from there to 1.
+    """
+
+    name: str
+    middle: NDArray[np.float32]
+    unit: NDArray[np.float32]
+
+    def place(self, points: NDArray) -> NDArray:
+        """Where points (n, latent_dim) lie on the axis, (n,)."""
+        return (points - self.middle) @ self.unit / np.float32(self.unit @ self.unit)
 
 
-def activity(model: VAE) -> NDArray[np.float64]:
-    """How strongly the decoder answers to each latent, judged without images.
+def principal_axes(model: VAE, count: int) -> list[Axis]:
+    """The first of a model's axes, in units of their standard deviation; of images that are all alike there are none.
 
-    From z = 0 a latent goes one step to either side; half of the image's change is squared, summed over pixels and
-    divided by the square of the decoder's scale, times the KL weight. That is the Fisher information of the pixels
-    about the latent: in a linear VAE at its optimum, what an image adds to the precision of the latent's posterior
-    (Lucas et al. 2019, section 4), next to nothing where the model does not use the latent. Above `ACTIVE`, z_mean
-    varies over images by more than about as much, which is the measure of Burda et al. 2016 (section 5.2). A KL weight
-    of 0 counts as 1.
+    Their names are the share of the variance that they explain.
+    """
+    directions, deviations, shares = map(
+        ops.convert_to_numpy, (model.axes.directions, model.axes.deviations, model.axes.shares)
+    )
+    middle = np.zeros(model.latent_dim, np.float32)
+    rows = zip(directions, deviations, shares, strict=True)
+    return [Axis(f"{share:.1%}", middle, deviation * row) for row, deviation, share in rows if share > 0][:count]
+
+
+def read_axes(file: Path, model: VAE) -> list[Axis]:
+    """Axes of a person's own: a CSV file with two lines for each, the z that lies at 1 and the one at -1.
+
+    The first line of the file names the columns, the first column the lines; then there is a column for each latent.
+
+    Raises:
+        BadInput: not such a file, or one of a model with other latents.
+        OSError: it can't be read.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            rows = [row for row in csv.reader(opened) if row][1:]
+        z = np.array([row[1:] for row in rows], np.float32)
+        if not len(z) or len(z) % 2 or z.shape[1:] != (model.latent_dim,) or not np.isfinite(z).all():
+            raise ValueError
+    except (ValueError, csv.Error):
+        raise BadInput(
+            f"{file}: it must have a line of names and then two lines for each axis, with a name and "
+            f"{model.latent_dim} numbers each, as explore.py direction writes them"
+        ) from None
+    points = model.axes.to_points(z)
+    pairs = zip(points[::2], points[1::2], strict=True)
+    axes = [Axis(str(1 + place), (one + other) / 2, (one - other) / 2) for place, (one, other) in enumerate(pairs)]
+    for axis in axes:
+        if not axis.unit.any():
+            raise BadInput(f"{file}: the two lines of axis {axis.name} are equal, so they show no direction")
+    return axes
+
+
+def traversal(model: VAE, axes: Sequence[Axis], start: NDArray[np.float32] | None = None, steps: int = 9) -> Pixels:
+    """Move an image, or the mean of the training images, along axes.
+
+    The flow is entered on its way from noise to latents, and followed to its end from there. So it draws what suits the
+    place on the axis: whole images, where the decoder alone would give ghosts. The mean comes with one fixed noise. A
+    model without a flow decodes the places themselves.
+
+    Args:
+        start: z of the image, (latent_dim,); None for the mean.
+        steps: places on each axis, from -`REACH` to `REACH`.
 
     Returns:
-        (latent_dim,).
+        uint8 (len(axes), steps, size, size, 3).
     """
-    steps = np.eye(model.latent_dim, dtype=np.float32)
-    half = BATCH // 2
-    found = []
-    for start in range(0, model.latent_dim, half):
-        z = np.zeros((BATCH, model.latent_dim), np.float32)
-        ahead = steps[start : start + half]
-        z[: len(ahead)], z[half : half + len(ahead)] = ahead, -ahead
-        mean = ops.convert_to_numpy(model.decode(z)).astype(np.float64)
-        found.append(np.sum(np.square((mean[:half] - mean[half:]) / 2), axis=(1, 2, 3))[: len(ahead)])
-    return np.concatenate(found) / (float(model.scale) ** 2 * (model.settings["kl_weight"] or 1))
+    point = np.zeros((1, model.latent_dim), np.float32)
+    if start is not None:
+        point = model.axes.to_points(start[None]).astype(np.float32)
+    places = np.linspace(-REACH, REACH, steps, dtype=np.float32)
+    moves = np.concatenate([(places - axis.place(point))[:, None] * axis.unit for axis in axes])
+    z = model.axes.to_latents(_moved(model, point, moves, start is None))
+    return np.stack(list(decode_in_batches(model, z))).reshape(len(axes), steps, model.size, model.size, 3)
 
 
-def traversal(model: VAE, latents: list[int], steps: int = 9) -> NDArray[np.uint8]:
-    """A row for each latent: from left to right it goes from -3 to 3, while all others stay at 0.
+def _moved(model: VAE, point: NDArray[np.float32], moves: NDArray[np.float32], is_mean: bool) -> NDArray[np.float32]:
+    """A point (1, latent_dim) after each of some moves, (n, latent_dim), as far as the flow follows them."""
+    if not model.has_flow:
+        return point + moves
+    flow = model.flow
+    if is_mean:
+        noise = np.random.default_rng(0).standard_normal(point.shape, np.float32)
+        clusters = ops.convert_to_numpy(flow.cluster(point + moves))
+        return flow.carry((1 - MEAN_TIME) * noise + MEAN_TIME * moves, clusters, MEAN_TIME, 1)
+    own = ops.convert_to_numpy(flow.cluster(point))
+    entered = flow.carry(point, own, 1, TIME, guidance=0)
+    return flow.carry(entered + PULL * TIME * moves, np.repeat(own, len(moves), axis=0), TIME, 1, guidance=0)
 
-    Returns:
-        uint8 (len(latents) * size, steps * size, 3).
-    """
-    z = np.zeros((len(latents), steps, model.latent_dim), np.float32)
-    for row, latent in enumerate(latents):
-        z[row, :, latent] = np.linspace(-3, 3, steps)
-    return contact_sheet(list(decode_in_batches(model, z.reshape(-1, model.latent_dim))), steps, model.size)
+
+def labelled(rows: Pixels, names: Sequence[str]) -> Pixels:
+    """Rows of images, uint8 (rows, columns, size, size, 3), below each other, with a name at the left of each."""
+    size = rows.shape[2]
+    sheets = []
+    for row, name in zip(rows, names, strict=True):
+        label = np.zeros((size, LABEL, 3), np.uint8)
+        cv2.putText(label, name, (2, size // 2 + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 255), 1, cv2.LINE_AA)
+        sheets.append(np.concatenate([label, *row], axis=1))
+    return np.concatenate(sheets)
 
 
-def plane(model: VAE, steps: int = 19) -> NDArray[np.uint8]:
+def plane(model: VAE, steps: int = 19) -> Pixels:
     """The plane of a model with two latents: a grid of decoded z at the normal quantiles 0.05 to 0.95.
 
     Kingma & Welling 2014, figure 4. The first latent grows to the right, the second one upwards.

@@ -44,12 +44,18 @@ class Axes(keras.layers.Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), **self.settings}
 
+    def to_points(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From z to latents as a flow sees them, (n, latent_dim) each."""
+        return (z - ops.convert_to_numpy(self.shift)) / ops.convert_to_numpy(self.scale)
+
+    def to_latents(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From latents as a flow sees them to z, (n, latent_dim) each."""
+        return points * ops.convert_to_numpy(self.scale) + ops.convert_to_numpy(self.shift)
+
     def encode(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """From z (n, latent_dim) to codes (n, count)."""
-        shift, scale, directions = map(ops.convert_to_numpy, (self.shift, self.scale, self.directions))
-        return (((z - shift) / scale) @ directions.T).astype(np.float32)
+        return (self.to_points(z) @ ops.convert_to_numpy(self.directions).T).astype(np.float32)
 
     def decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """From codes (n, count) to the z (n, latent_dim) that have them and lie nearest to the mean."""
-        shift, scale, directions = map(ops.convert_to_numpy, (self.shift, self.scale, self.directions))
-        return ((codes @ directions) * scale + shift).astype(np.float32)
+        return self.to_latents(codes @ ops.convert_to_numpy(self.directions)).astype(np.float32)

@@ -40,6 +40,15 @@ def encode(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Posterior:
     return Posterior(*map(np.stack, zip(*encode_in_batches(model, images), strict=True)))
 
 
+def mean_latents(model: VAE, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Mean of z_mean over images, uint8 (size, size, 3) each, (latent_dim,)."""
+    total, count = np.zeros(model.latent_dim), 0
+    for z_mean, _ in encode_in_batches(model, images):
+        total += z_mean
+        count += 1
+    return (total / count).astype(np.float32)
+
+
 def codes_in_batches(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
     """The codes of images, uint8 (size, size, 3) each, one after another, (count,) each; see `Axes`."""
     means = (z_mean for z_mean, _ in encode_in_batches(model, images))

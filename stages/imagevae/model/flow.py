@@ -180,7 +180,7 @@ class FlowPrior(keras.Model):
         from random directions (Hutchinson 1990; Grathwohl et al. 2019, section 3.1). Derivatives are central
         differences.
         """
-        points = self.to_points(z)
+        points: NDArray = self.to_points(z)
         cluster = ops.convert_to_numpy(self.cluster(points.astype(np.float32)))
         share = np.log(cluster @ ops.convert_to_numpy(self.shares))
         if self.latent_dim <= PROBES:
