@@ -1,6 +1,7 @@
 """Drawing latents: a seed gives the same ones, however many are asked for."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def test_a_draw_does_not_depend_on_how_many_there_are(prior: Prior):
     for count in (1, 64, BLOCK - 1, BLOCK, BLOCK + 1):
         assert np.array_equal(drawn(prior, count), many[:count])
     assert len(np.unique(many, axis=0)) == len(many)
+
+
+def test_no_more_latents_are_made_than_are_asked_for():
+    class Counted(NormalPrior):
+        made = 0
+
+        def sample(self, noise: np.ndarray, *rest: Any, **how: Any) -> np.ndarray:
+            self.made += len(noise)
+            return super().sample(noise, *rest, **how)
+
+    for count in (1, BLOCK, BLOCK + 1):
+        normal = Counted(LATENTS)
+        drawn(normal, count)
+        assert normal.made == count
 
 
 def test_draws_depend_on_the_seed_and_the_temperature(prior: Prior):

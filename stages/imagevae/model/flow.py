@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from imagevae.model.padding import batches_of
 from imagevae.model.priors import STEPS, NormalPrior, chosen
-from imagevae.model.velocity import build_velocity
+from imagevae.model.velocity import build_velocity, heun_step
 
 DENSITY_STEPS = 32  # from latents back to noise, with their density
 CLUSTERS = 64  # that a flow distinguishes, at most
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
-BATCH = 256  # latents that are computed together
+BATCH = 64  # points that are carried together
+DENSITY_BATCH = 256  # latents whose density is computed together
 PROBES = 2  # directions that the divergence is taken along
 
 
@@ -151,18 +152,17 @@ class FlowPrior(keras.Model):
             start, end: times, 0 to 1.
             guidance: see above, of all points or of each, (n,); without, the way leads back where it came from.
         """
-        points = np.asarray(points, np.float32)
-        weight = float(self.strength) * np.asarray(guidance, np.float32).reshape(-1, 1)
-
-        def velocity(points: NDArray, time: float) -> NDArray:
-            own = _predict(self.network, points, time, clusters)
-            return own + weight * (own - _predict(self.guide, points, time)) if weight.any() else own
-
-        for before, after in _intervals(start, end, steps):
-            first = velocity(points, before)
-            second = velocity(points + (after - before) * first, after)
-            points = points + (after - before) / 2 * (first + second)
-        return points
+        weights = np.broadcast_to(np.float32(guidance) * np.float32(self.strength), len(points))
+        step = heun_step(self.network, self.guide if weights.any() else None)
+        found = []
+        inputs = (np.asarray(rows, np.float32) for rows in (points, clusters, weights))
+        for batches in zip(*(batches_of(rows, BATCH) for rows in inputs), strict=True):
+            (at, count), (cluster, _), (weight, _) = batches
+            for times in _intervals(start, end, steps):
+                before, after = (np.full((BATCH, 1), time, np.float32) for time in times)
+                at = step.predict_on_batch((at, cluster, weight[:, None], before, after))
+            found.append(at[:count])
+        return np.concatenate(found)
 
     def to_points(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """From z to standardised latents, (n, latent_dim) each."""
@@ -213,7 +213,7 @@ def _divergence(
 
 def _predict(network: keras.Model, points: NDArray, time: float, *cluster: NDArray[np.float32]) -> NDArray:
     inputs = (points.astype(np.float32), np.full((len(points), 1), time, np.float32), *cluster)
-    parts = zip(*(batches_of(rows, BATCH) for rows in inputs), strict=True)
+    parts = zip(*(batches_of(rows, DENSITY_BATCH) for rows in inputs), strict=True)
     found = [network.predict_on_batch([batch for batch, _ in part])[: part[0][1]] for part in parts]
     return np.concatenate(found)
 

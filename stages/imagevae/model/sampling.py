@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from imagevae.model.priors import STEPS, Prior
 
-BLOCK = 256  # latents that are drawn together, from a seed of their own
+BLOCK = 256  # latents whose noise is drawn together, from a seed of its own
 
 
 def draw_latents(
@@ -15,14 +15,15 @@ def draw_latents(
 ) -> Iterator[NDArray[np.float32]]:
     """Draw z from a distribution, (latent_dim,) each, one after another.
 
-    They are drawn in blocks of one size, each from a seed of its own: a larger count keeps the first ones, and memory
-    does not grow with it.
+    Their noise is drawn in blocks of one size, each from a seed of its own: a larger count keeps the first ones, and
+    memory does not grow with it. Of the last block, only as many become latents as are asked for.
 
     Args:
         temperature: of the noise that becomes z, its standard deviation.
         guidance, steps: see `Prior.sample`.
     """
     for start in range(0, count, BLOCK):
-        noise = np.random.default_rng([seed, start // BLOCK])
+        noise, asked = np.random.default_rng([seed, start // BLOCK]), min(BLOCK, count - start)
         z = temperature * noise.standard_normal((BLOCK, prior.latent_dim), np.float32)
-        yield from prior.sample(z, noise.random(BLOCK, np.float32), guidance, steps)[: count - start]
+        choice = noise.random(BLOCK, np.float32)
+        yield from prior.sample(z[:asked], choice[:asked], guidance, steps)

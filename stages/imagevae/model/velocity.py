@@ -1,6 +1,7 @@
 """The network of a flow: at which velocity points move from noise to latents."""
 
 import math
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -67,3 +68,37 @@ def build_velocity(
             grid = grid + convolution(local, LEAKY)(conditioned(grid))
         velocity = velocity + layers.Flatten()(convolution(latent_dim // side**2, zero=True)(grid))
     return keras.Model([points, time, *cluster], velocity, name=name)
+
+
+class HeunStep(keras.Model):
+    """A step along a flow by Heun's method, compiled as one, which takes half the time of its four velocities.
+
+    Called on points (n, latent_dim), one-hot clusters (n, clusters), weights of the guidance and the times before and
+    after, (n, 1) each; gives the points after it.
+
+    Args:
+        network: the velocity.
+        guide: a network that knows no clusters, see `FlowPrior`; without one, weights mean nothing.
+    """
+
+    def __init__(self, network: keras.Model, guide: keras.Model | None):
+        super().__init__()
+        self.network, self.guide = network, guide
+        self.built = True
+
+    def call(self, inputs: tuple[KerasTensor, ...]) -> KerasTensor:
+        points, clusters, weight, before, after = inputs
+
+        def velocity(points: KerasTensor, time: KerasTensor) -> KerasTensor:
+            own = self.network([points, time, clusters])
+            return own + weight * (own - self.guide([points, time])) if self.guide else own
+
+        first = velocity(points, before)
+        second = velocity(points + (after - before) * first, after)
+        return points + (after - before) / 2 * (first + second)
+
+
+@lru_cache(maxsize=2)
+def heun_step(network: keras.Model, guide: keras.Model | None) -> HeunStep:
+    """The step of these networks, the same one whenever it is asked for: what it is compiled to lies with it."""
+    return HeunStep(network, guide)
