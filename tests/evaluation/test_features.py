@@ -1,19 +1,26 @@
 """Features: the same for the same image, from random networks and from files of either kind."""
 
+import ast
+import re
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from keras import layers
 from onnx import TensorProto, helper
 
-from conftest import as_images
+from conftest import ROOT, as_images
 from imagevae.cli.errors import BadInput
 from imagevae.evaluation.distances import frechet, kernel_distance
 from imagevae.evaluation.features import features, network_of, random_network
+from imagevae.evaluation.trial import try_network
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), np.uint8)
 
@@ -106,6 +113,140 @@ def test_other_files_are_refused(tmp_path: Path):
     for file in (damaged, other, grey, oblong):
         with pytest.raises(BadInput, match=file.name):
             network_of(file, "levels")
+
+
+def assert_refused(file: Path, reason: str) -> None:
+    """In one line, of our own words, when it is opened or run."""
+    with pytest.raises(BadInput, match=reason) as refusal:
+        features(network_of(file, "levels"), IMAGES, "")
+    assert str(refusal.value).startswith(f"{file}: ")
+    assert "\n" not in str(refusal.value)
+    assert "{{" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("where", ["graph", "subgraph", "attribute", "sparse", "function"])
+@pytest.mark.parametrize("place", ["/etc/hostname", "../secret", "beside.data"])
+def test_weights_in_other_files_are_refused_wherever_the_network_has_them(where: str, place: str, tmp_path: Path):
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, [1], [0.0])
+    tensor.ClearField("float_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
+    (tmp_path / "beside.data").write_bytes(bytes(4))
+    model = onnx.load(onnx_network(tmp_path / "network.onnx", ["n", 3, 8, 8], ["n", 3, 1, 1], "GlobalAveragePool"))
+    constant = helper.make_node("Constant", [], ["c"], value=tensor)
+    if where == "graph":
+        model.graph.initializer.append(tensor)
+    elif where == "subgraph":
+        inner = helper.make_graph([], "inner", [], [], [tensor])
+        model.graph.node.append(helper.make_node("If", ["x"], ["z"], then_branch=inner, else_branch=inner))
+    elif where == "attribute":
+        model.graph.node.append(constant)
+    elif where == "sparse":
+        model.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    else:
+        opset = [helper.make_opsetid("", 13)]
+        model.functions.append(helper.make_function("of.mine", "f", [], ["c"], [constant], opset))
+    (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
+    assert_refused(tmp_path / "network.onnx", "weights lie in another file; save it as one")
+
+
+@pytest.mark.parametrize(
+    ("shape", "output", "operator", "reason"),
+    [
+        (["n", 3, 0, 0], ["n", 3, 0, 0], "Relu", "0x0 pixels"),
+        ([0, 3, 8, 8], [0, 3, 8, 8], "Relu", "0 images"),
+        (["n", 3, 10**6, 10**6], ["n", 3, 10**6, 10**6], "Relu", "1000000x1000000"),
+        (["n", 3, 8, 8], [1, 1, 1, 1], "ReduceMax", "shape .1, 1, 1, 1. for a batch of 64"),
+        (["n", 3, 8, 8], [3, "n", 8, 8], "Transpose", "shape .8, 8, 3, 64. for a batch of 64"),
+        (["n", 3, 8, 8], ["n", 3, 8, 8], "Log", "infinite or no numbers"),
+    ],
+)
+def test_networks_whose_shapes_or_numbers_are_wrong_are_refused(
+    shape: list, output: list, operator: str, reason: str, tmp_path: Path
+):
+    assert_refused(onnx_network(tmp_path / "network.onnx", shape, output, operator), reason)
+
+
+def test_keras_networks_that_give_no_numbers_or_are_not_what_their_file_bears_out_are_refused(tmp_path: Path):
+    file = mean_colour([layers.GlobalAveragePooling2D(), layers.Dense(2, activation="log_softmax")], tmp_path)
+    parts = {}
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+
+    def write(config: bytes, kind: int = zipfile.ZIP_STORED) -> Path:
+        with zipfile.ZipFile(tmp_path / "other.keras", "w", kind) as result:
+            for name, content in (parts | {"config.json": config}).items():
+                result.writestr(name, content)
+        return tmp_path / "other.keras"
+
+    config = parts["config.json"]
+    assert_refused(write(config.replace(b'"units": 2', b'"units": 2000000000')), "can't lie in so small a file")
+    assert_refused(write(config, zipfile.ZIP_DEFLATED), "compressed")
+    assert_refused(write(config.replace(b'"GlobalAveragePooling2D"', b'"Lambda"')), "code of others")
+    assert_refused(write(config.replace(b'"log_softmax"', b'"no_such_function"')), "damaged")
+    broken = keras.Sequential([layers.Input((8, 8, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    broken.set_weights([np.full((3, 2), np.nan), np.zeros(2)])
+    broken.save(tmp_path / "broken.keras")
+    assert_refused(tmp_path / "broken.keras", "infinite or no numbers")
+
+
+@settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), max_size=4), end=st.integers(0, 300))
+def test_onnx_files_with_any_bytes_changed_are_refused_or_run(changes: list, end: int, tmp_path: Path):
+    file = onnx_network(tmp_path / "network.onnx", ["n", 3, 8, 8], ["n", 3, 1, 1], "GlobalAveragePool")
+    content = bytearray(file.read_bytes())
+    for place, value in changes:
+        content[place % len(content)] = value
+    file.write_bytes(content[: len(content) - end % 7])
+    try:
+        network = network_of(file, "levels")
+        vectors = network.apply(np.zeros((network.batch, network.size, network.size, 3), np.float32))
+    except BadInput:
+        return
+    assert np.isfinite(vectors).all()
+
+
+@pytest.mark.slow
+def test_a_network_without_end_is_refused(tmp_path: Path):
+    state = [helper.make_tensor_value_info("s", TensorProto.FLOAT, None)]
+    going = helper.make_tensor_value_info("going", TensorProto.BOOL, [])
+    count = helper.make_tensor_value_info("i", TensorProto.INT64, [])
+    nodes = [helper.make_node("Identity", ["go"], ["going"]), helper.make_node("Identity", ["in"], ["s"])]
+    inputs = [helper.make_tensor_value_info("in", TensorProto.FLOAT, None)]
+    body = helper.make_graph(
+        nodes, "body", [count, helper.make_tensor_value_info("go", TensorProto.BOOL, []), *inputs], [going, *state]
+    )
+    true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+    graph = helper.make_graph(
+        [helper.make_node("Loop", ["", "true", "x"], ["y"], body=body)],
+        "endless",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3, 8, 8])],
+        [true],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "endless.onnx")
+    onnxruntime.InferenceSession((tmp_path / "endless.onnx").read_bytes())  # is a network
+    with pytest.raises(BadInput, match=r"endless\.onnx: .* more than 20 seconds"):
+        try_network(tmp_path / "endless.onnx", "levels", seconds=20)
+
+
+def test_what_another_process_refuses_is_refused_and_the_rest_is_not(tmp_path: Path):
+    try_network(onnx_network(tmp_path / "fine.onnx", ["n", 3, 8, 8], ["n", 3, 1, 1], "GlobalAveragePool"), "levels")
+    nothing = onnx_network(tmp_path / "nothing.onnx", ["n", 3, 8, 8], ["n", 3, 8, 8], "Log")
+    with pytest.raises(BadInput, match=r"nothing\.onnx: it gives features that are infinite"):
+        try_network(nothing, "levels")
+
+
+LOADING = re.compile(r"keras\.(saving|models)\.(load_model|deserialize_\w+|model_from_json)")
+
+
+def test_networks_are_never_loaded_without_safe_mode():
+    """Keras's `load_model` says it explicitly wherever it is called."""
+    for file in (ROOT / "stages").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and LOADING.fullmatch(ast.unparse(node.func)):
+                assert "safe_mode=True" in ast.unparse(node), file
 
 
 def test_a_missing_onnxruntime_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
