@@ -74,7 +74,7 @@ def main(
 
     start_keras(seed)
     from imagevae.cli.errors import BadInput
-    from imagevae.cli.output import check_output, new_folder, write_file
+    from imagevae.cli.output import check_output, new_folder, sole_writer, write_file
     from imagevae.dataset.held_out import split
     from imagevae.dataset.squares import read_squares
     from imagevae.evaluation.codes import code_sections
@@ -101,6 +101,9 @@ def main(
     from imagevae.report.report import report as write_report
 
     check_output(pictures)
+    context = click.get_current_context()
+    for file in filter(None, (output, report, model_card)):
+        context.with_resource(sole_writer(file))
     model = load_model(model_file)
     all_images, sampled = read_squares(images), read_squares(samples)
     for folder, found in ((images, all_images), (samples, sampled)):
@@ -136,7 +139,7 @@ def main(
             (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.encoded["model"].held_out)))
     write_file(output, summary(headlines(sections), sections))
     if report or model_card:
-        flags = click.get_current_context().params
+        flags = context.params
         parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
         counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
         folders = [folder for folder in (drawn, pictures) if folder]

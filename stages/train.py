@@ -1,6 +1,8 @@
 """Train a variational autoencoder on square images, some of which are held out to measure it."""
 
 import shutil
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -129,6 +131,7 @@ def main(
     import numpy as np
 
     from imagevae.cli.errors import BadInput
+    from imagevae.cli.output import sole_writer
     from imagevae.dataset.held_out import split
     from imagevae.dataset.squares import read_squares
     from imagevae.model.backend import start_keras
@@ -153,7 +156,8 @@ def main(
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
-    flags = click.get_current_context().params
+    context = click.get_current_context()
+    flags = context.params
     how = {name: flags[name] for name in HOW} | {"epochs": epochs}
     decisive = {
         name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path | None)
@@ -161,6 +165,10 @@ def main(
     start = np.frombuffer(init.read_bytes() if init else b"", np.uint8)
     key = training_key([decisive, training.size], chain([start], training.blocks(), held.blocks()))
     with shared_by(devices) as first:
+        if first:
+            context.call_on_close(partial(_remove_if_empty, folder.parent))
+            context.with_resource(sole_writer(output, beside=folder))
+            context.with_resource(sole_writer(curves))
         check_agreement(key)
         try:
             model = VAE(size=training.size, training=how, **{name: flags[name] for name in OF_MODEL})
@@ -183,8 +191,11 @@ def main(
     save_model(with_priors(model, fitted), output)
     report_densities(fitted, encoded)
     shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 A moment that is told by a file comes at the same point in each run, however fast the machine is.
 """
 
+import os
 from pathlib import Path
 
 RECORD = """
@@ -41,6 +42,28 @@ if os.path.basename(sys.argv[0]) == {script!r}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 """
 
+CALL = """
+import importlib.abc, importlib.util, os, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != {module!r}:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        def load_and_replace(module):
+            load(module)
+            whole = getattr(module, {function!r})
+            def replaced(*arguments, **keywords):
+                {action}
+                return whole(*arguments, **keywords)
+            setattr(module, {function!r}, replaced)
+        spec.loader.exec_module = load_and_replace
+        return spec
+if sys.argv[0].endswith({stage!r} + ".py"):
+    sys.meta_path.insert(0, Finder())
+"""
+
 
 def recording(folder: Path) -> dict[str, str]:
     """An addition to the environment: each stage leaves in a folder what it has read, see `read_by`."""
@@ -60,6 +83,19 @@ def at_moment(folder: Path, stage: str, where: str, moment: int, action: str) ->
 def killed_at_size(folder: Path, script: str, size: int) -> dict[str, str]:
     """An addition to the environment: a script is killed when a file that it writes gets larger, in bytes."""
     return _customised(folder, LIMIT.format(script=script, size=size))
+
+
+def waiting(folder: Path, stage: str, where: str, moment: int) -> dict[str, str]:
+    """An addition to the environment: a stage that opens a path with `where` for the nth time waits until the file
+    `fifo` in the folder has been opened for writing, and closed."""
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "fifo")
+    return at_moment(folder, stage, where, moment, f"open({str(folder / 'fifo')!r}).read()")
+
+
+def at_call(folder: Path, stage: str, module: str, function: str, action: str) -> dict[str, str]:
+    """An addition to the environment: a stage does something before it calls a function of a module."""
+    return _customised(folder, CALL.format(stage=stage, module=module, function=function, action=action))
 
 
 def _customised(folder: Path, code: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The evaluation stage: every figure with its interval, the same each time, of held-out images of the model's size."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import assert_refused, results, run_here
+from conftest import assert_refused, results, run_here, run_stage
+from imagevae.cli.output import sole_writer
 from imagevae.report import glossary
 from imagevae.report.tables import sections as read_sections
 from imagevae.report.tables import table
@@ -110,3 +112,13 @@ def test_a_report_of_a_run_by_hand_holds_what_the_stage_was_given(
         for held in ("learning_rate", "0.03", "latent_dim", "flow_guidance", "held_out", "draws"):
             assert held in text
     assert "KL divergence from the prior" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("place", ["metrics.json", "card.md"])
+def test_two_evaluations_do_not_write_one_file(place: str, tmp_path: Path):
+    outputs = ("--output", tmp_path / "metrics.json", "--report", tmp_path / "report.html")
+    inputs = ("--model", tmp_path / "none.keras", "--images", tmp_path, "--samples", tmp_path)
+    with sole_writer(tmp_path / place):
+        result = run_stage("evaluate", *inputs, *outputs, "--model_card", tmp_path / "card.md")
+    assert_refused(result, tmp_path / place, f"process {os.getpid()}")
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import resource
+import select
 import signal
 import struct
 import subprocess
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from audit import at_moment
+from audit import at_moment, waiting
 from conftest import Project, assert_refused, run_stage, tree, write_images
 from image_files import chunk
 from imagevae.cli.ours import MARK
@@ -385,6 +386,29 @@ def test_dvc_repro_after_any_interruption_gives_what_an_undisturbed_one_gives(
         project.environment = plain | at_moment(tmp_path / "hook", stage, where, moment, action)
         assert interrupted(project) != 0, (stage, where, moment, action)
     project.environment = plain
+    project.dvc("repro", "resize")
+    assert_same_results(project, undisturbed[1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="names the process that holds a lock on Linux")
+def test_a_stage_that_a_killed_dvc_left_running_keeps_a_second_one_out(
+    undisturbed: tuple[Project, Project], tmp_path: Path
+):
+    project = undisturbed[0].copy_to(tmp_path / "project")
+    environment = project.environment | waiting(tmp_path / "hook", "rgba2rgb", ".rgb.partial/0", 1)
+    command = ["dvc", "repro", "resize"]
+    first = subprocess.Popen(command, cwd=project.folder, env=environment, stdout=subprocess.DEVNULL)
+    with (tmp_path / "hook" / "fifo").open("w"):
+        first.kill()
+        first.wait()
+        second = subprocess.run(command, cwd=project.folder, env=project.environment, capture_output=True, text=True)
+        assert second.returncode != 0
+        [process] = re.findall(r"data/rgb: another run is writing it, process (\d+); wait", second.stderr)
+        assert "rgba2rgb.py" in Path("/proc", process, "cmdline").read_text()
+        left = os.pidfd_open(int(process))
+    select.select([left], [], [])  # until it has ended
+    os.close(left)
     project.dvc("repro", "resize")
     assert_same_results(project, undisturbed[1])
 

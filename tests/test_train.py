@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from audit import at_moment
+from audit import at_call, at_moment
 from conftest import BRIEF, TINY, assert_refused, run_here, run_stage, train_outputs, tree, write_images
 from imagevae.cli.errors import BadInput
+from imagevae.cli.output import sole_writer
 from imagevae.dataset.held_out import split
 from imagevae.dataset.squares import read_squares
 from imagevae.images.codec import decode
@@ -150,6 +151,15 @@ def test_one_training_image_is_too_few(squares: Path, tmp_path: Path):
     assert_refused(run_here("train", *words), "one training image", "held_out")
 
 
+@pytest.mark.parametrize("place", ["model/vae.keras", "curves"])
+def test_two_trainings_do_not_write_one_model(place: str, squares: Path, tmp_path: Path):
+    beside = {"model/vae.keras": tmp_path / ".model.checkpoint" / "vae.keras"}.get(place)
+    with sole_writer(tmp_path / place, beside):
+        result = run_stage("train", "--input", squares, *train_outputs(tmp_path), *BRIEF)
+    assert_refused(result, tmp_path / place, f"process {os.getpid()}")
+    assert list(tmp_path.iterdir()) == []
+
+
 # What cuts it off
 
 
@@ -190,13 +200,19 @@ class Disturbed:
 
     def cut_off(self, where: str, moment: int, how: signal.Signals, *flags: object) -> subprocess.CompletedProcess:
         """Let it send itself a signal when it opens a path with `where` for the nth time."""
-        environment = at_moment(self.hook, "train", where, moment, f"os.kill(os.getpid(), {int(how)})")
+        return self._ended(at_moment(self.hook, "train", where, moment, f"os.kill(os.getpid(), {int(how)})"), *flags)
+
+    def killed_before(self, module: str, function: str) -> subprocess.CompletedProcess:
+        """Let it kill itself when it calls a function."""
+        return self._ended(at_call(self.hook, "train", module, function, "os.kill(os.getpid(), 9)"))
+
+    def _ended(self, environment: dict[str, str], *flags: object) -> subprocess.CompletedProcess:
         result = self.run(
             *flags,
             env=os.environ | environment,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a run in the background ignores
         )
-        assert not (self.outputs / "model").exists()
+        assert not (self.outputs / "model" / "vae.keras").exists()
         return result
 
 
@@ -214,13 +230,21 @@ def test_a_training_that_is_cut_off_in_each_phase_ends_as_an_undisturbed_one(
     stopped = disturbed.cut_off("vae.npz.partial", 2, signal.SIGINT)
     assert "vae: goes on after epoch 1\n" in stopped.stderr
     assert (stopped.returncode, stopped.stderr.splitlines()[-1]) == (130, "train: stopped")
-    killed = disturbed.cut_off("flow-384.npz.partial", 2, signal.SIGKILL)
-    assert "vae: goes on after epoch 2\n" in killed.stderr
-    assert killed.returncode == -signal.SIGKILL
+    priors, flows = "imagevae.training.fit_priors", "imagevae.training.fit_flow"
+    for again, done in (
+        (lambda: disturbed.cut_off("held_out.npy", 1, signal.SIGKILL), "vae: goes on after epoch 2\n"),
+        (lambda: disturbed.killed_before(priors, "fit_mixture"), "vae: goes on after epoch 4\n"),
+        (lambda: disturbed.killed_before(flows, "k_means"), "vae: goes on after epoch 4\n"),
+        (lambda: disturbed.cut_off("flow-384.npz.partial", 2, signal.SIGKILL), "vae: goes on after epoch 4\n"),
+        (lambda: disturbed.killed_before(priors, "mean_density"), "flow_prior: goes on after epoch 1\n"),
+        (lambda: disturbed.cut_off("vae.keras.partial", 1, signal.SIGKILL), "flow_prior: goes on after epoch 2\n"),
+    ):
+        killed = again()
+        assert done in killed.stderr
+        assert killed.returncode == -signal.SIGKILL
     last = disturbed.run()
     assert last.returncode == 0, last.stderr
-    assert "vae: goes on after epoch 4\n" in last.stderr
-    assert "flow_prior: goes on after epoch 1\n" in last.stderr
+    assert "flow_prior: goes on after epoch 2\n" in last.stderr
     assert tree(disturbed.outputs) == undisturbed
 
 

@@ -16,7 +16,7 @@ from conftest import ROOT, tree
 from imagevae.cli import output
 from imagevae.cli.errors import BadInput
 from imagevae.cli.ours import MANIFEST, MARK
-from imagevae.cli.output import check_output, check_whole, new_folder, write_file
+from imagevae.cli.output import check_output, check_whole, new_folder, sole_writer, write_file
 
 OURS = b'{"recipe": {}, "counts": {}, "rejected": {}, "shards": {"0.tar": ["", 0]}, "columns": []}\n'
 
@@ -224,19 +224,42 @@ def test_the_current_folder_can_be_the_output_twice(tmp_path: Path, monkeypatch:
     assert tmp_path.stat().st_ino == inode
 
 
+def other_run(call: str, output: Path) -> subprocess.CompletedProcess:
+    """A process that writes an output, by a function of the module."""
+    script = f"import sys; from pathlib import Path; from imagevae.cli.output import {call}\n"
+    script += f"with {call}(Path(sys.argv[1])): pass"
+    return subprocess.run(
+        [sys.executable, "-c", script, output],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "stages")},
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_two_runs_do_not_write_one_folder(tmp_path: Path):
-    script = "import sys; from pathlib import Path; from imagevae.cli.output import new_folder\n"
-    script += "with new_folder(Path(sys.argv[1])): pass"
     with new_folder(tmp_path / "out") as folder:
         (folder / "a").touch()
-        other = subprocess.run(
-            [sys.executable, "-c", script, tmp_path / "out"],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "stages")},
-            capture_output=True,
-            text=True,
-        )
-        assert "another run is writing it" in other.stderr
+        assert f"another run is writing it, process {os.getpid()};" in other_run("new_folder", tmp_path / "out").stderr
     assert contents(tmp_path / "out") == {"a"}
+
+
+@pytest.mark.parametrize("name", ["out", "new/out", "x" * 255])
+def test_two_runs_do_not_work_on_one_output(name: str, tmp_path: Path):
+    with sole_writer(tmp_path / name):
+        assert f"another run is writing it, process {os.getpid()};" in other_run("sole_writer", tmp_path / name).stderr
+        assert other_run("sole_writer", tmp_path / "another").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert other_run("sole_writer", tmp_path / name).returncode == 0
+
+
+def test_a_run_that_was_killed_keeps_no_other_from_its_output(tmp_path: Path):
+    script = "import os, sys; from pathlib import Path; from imagevae.cli.output import sole_writer\n"
+    script += "with sole_writer(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "stages")}
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path / "out"], env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    assert other_run("sole_writer", tmp_path / "out").returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_run_writes_into_its_own_output_later_belongs_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,8 +4,10 @@ import errno
 import fcntl
 import os
 import shutil
+import struct
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,7 @@ from imagevae.cli.ours import (
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BUSY = (errno.EACCES, errno.EAGAIN)  # of locks that others hold
+FLOCK = "hhqqi"  # struct flock of Linux's fcntl.h
 _made_here: set[Path] = set()  # output folders of this process
 
 
@@ -83,6 +86,36 @@ def check_whole(folder: Path) -> None:
     """Raise BadInput where a run was killed while it exchanged the files of a folder one by one."""
     if not (read_mark(folder) or {}).get("whole", True):
         raise BadInput(f"{folder}: half-written by a run that was killed; run the stage before again")
+
+
+@contextmanager
+def sole_writer(output: Path, beside: Path | None = None) -> Iterator[None]:
+    """Keep other processes from working on an output, a file or a folder, for as long as this one does.
+
+    The lock is the operating system's, and ends with the process.
+
+    Args:
+        beside: a path to put the locked file beside, where it can't be beside the output.
+
+    Raises:
+        BadInput: another process works on it.
+        OSError: the folder can't be written.
+    """
+    place = Path(os.path.realpath(beside or output))
+    file, made = _partial(place.with_name(f"{place.name}.lock")), not place.parent.exists()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _lock(file, output) as opened:
+            if not os.path.lexists(file) or not os.path.samestat(os.fstat(opened.fileno()), os.stat(file)):
+                raise BadInput(f"{output}: another run has ended just now; run this one again")
+            try:
+                yield
+            finally:
+                file.unlink(missing_ok=True)
+    finally:
+        if made:
+            with suppress(OSError):
+                place.parent.rmdir()
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -170,8 +203,17 @@ def _lock(file: Path, folder: Path) -> Iterator[BinaryIO]:
             fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in BUSY:  # otherwise the file system has no locks
-                raise BadInput(f"{folder}: another run is writing it; wait for its end") from None
+                raise BadInput(f"{folder}: another run is writing it{_holder(opened)}; wait for its end") from None
         yield opened
+
+
+def _holder(locked: BinaryIO) -> str:
+    """The process that holds a lock, in words, where the system tells."""
+    if sys.platform != "linux":
+        return ""
+    asked = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    process = struct.unpack(FLOCK, fcntl.fcntl(locked, fcntl.F_GETLK, asked))[-1]
+    return f", process {process}" if process > 0 else ""
 
 
 def _swap(partial: Path, place: Path, old: Path) -> None:

@@ -80,9 +80,17 @@ def fit_priors(
         c_t = copy_test(model, training.images, held_out.latents[:JUDGES, 0], seed)
         side = model.flow.settings["side"]
         flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed, side)
-        scores["flow"] = flow.log_prob(judges).mean()
+        scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
     return Fitted(flow, mixture, rounded, fit_axes(training.latents, seed))
+
+
+def mean_density(flow: FlowPrior, judges: NDArray[np.float32]) -> float:
+    """Mean log-density of z (n, latent_dim), in nats, by a copy of a flow: the last digits of what a network computes
+    depend on the batches that it has seen before, and so on whether it was trained here or found at a checkpoint."""
+    fresh = FlowPrior.from_config(flow.get_config())
+    fresh.set_weights(flow.get_weights())
+    return fresh.log_prob(judges).mean()
 
 
 def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed: int) -> MixturePrior:
