@@ -77,6 +77,7 @@ def main(
     from imagevae.cli.output import check_output, new_folder, sole_writer, write_file
     from imagevae.dataset.held_out import split
     from imagevae.dataset.squares import read_squares
+    from imagevae.evaluation.between import between_section
     from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
@@ -129,6 +130,7 @@ def main(
         **{f"{name}_features": comparison_section(several, sets, seed) for name, several in judges.items()},
         "memorisation": memorisation_section(sets, made, seed),
         "latents": latents_section(made.encoded, values, seed),
+        "between": between_section(model, judges, sets, made, seed),
         **code_sections(model.axes, made.encoded, sets, values, seed),
     }
     if pictures:

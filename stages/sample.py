@@ -48,7 +48,8 @@ class Sample(click.Command):
     type=click.Choice(["best", "normal", "mixture", "flow"]),
     default="best",
     help="Distribution that z is drawn from: the flow if there is one, or else the one of the other two under which "
-    "held-out latents are likelier.",
+    "held-out latents are likelier. With a spatial network, normal draws noise: cells of the grid that know nothing of "
+    "each other.",
 )
 @command.form
 def main(

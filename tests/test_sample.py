@@ -34,7 +34,7 @@ def test_samples_depend_on_their_flags_and_not_on_the_count(model_file: Path, tm
     assert np.array_equal(in_shards[np.arange(70)], read_squares(tmp_path / "many")[np.arange(70)])
     assert height_and_width("samples.png") == (8 * 16, 8 * 16)
     assert height_and_width("manifold.png") == (19 * 16, 19 * 16)
-    assert height_and_width("traversal.png")[1] == 9 * 16
+    assert height_and_width("traversal.png")[1] == 9 * 16 + 44
 
 
 def test_a_distribution_that_a_model_lacks_is_named(tmp_path: Path):

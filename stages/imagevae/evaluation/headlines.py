@@ -21,6 +21,8 @@ HEADLINES = {
     "coverage": ("random_features", "coverage", "samples"),
     "memorised": ("memorisation", "memorised", "samples"),
     "active_units": ("latents", "model", "active_units"),
+    "kid_midpoints": ("between", "kid_random", "midpoints"),
+    "path_length": ("between", "path_length", "midpoints"),
     "code_variance": ("code", "code_variance", "code"),
     "probe_accuracy": ("code", "probe_accuracy", "code"),
     "mig": ("code", "mig", "code"),

@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from imagevae.exploring.inputs import Pixels
 from imagevae.images.contact_sheet import GREY
 from imagevae.model.coding import decode_in_batches, encode
 from imagevae.model.vae import VAE
 
+Pixels = NDArray[np.uint8]
 STEPS = 8  # from one image to the next, in a picture
 
 

@@ -12,7 +12,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
-from imagevae.exploring.inputs import Pixels
+from imagevae.exploring.interpolation import Pixels
 from imagevae.images.contact_sheet import contact_sheet
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.vae import VAE
@@ -98,7 +98,7 @@ def traversal(model: VAE, axes: Sequence[Axis], start: NDArray[np.float32] | Non
     Returns:
         uint8 (len(axes), steps, size, size, 3).
     """
-    point = np.zeros((1, model.latent_dim), np.float32)
+    point: NDArray[np.float32] = np.zeros((1, model.latent_dim), np.float32)
     if start is not None:
         point = model.axes.to_points(start[None]).astype(np.float32)
     places = np.linspace(-REACH, REACH, steps, dtype=np.float32)

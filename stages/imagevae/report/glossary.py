@@ -72,6 +72,18 @@ METRICS = {
         "The same by an unbiased statistic: 0 on average for images of one distribution (Bińkowski et al. 2018).",
         LOWER,
     ),
+    "kid_midpoints": Entry(
+        "Kernel distance of midpoints",
+        "From images in the middle of the way between two unseen ones to unseen images. Samples are the floor, the two "
+        "images faded into each other the ceiling.",
+        LOWER,
+    ),
+    "path_length": Entry(
+        "Perceptual path length",
+        "How uneven the ways between unseen images are: the squared speed at which random features change, 1 on a "
+        "straight way at an even pace, 16 on one that jumps (after Karras et al. 2019).",
+        LOWER,
+    ),
     "precision": Entry(
         "Precision", "Fidelity: the share of samples that lie among unseen images (Kynkäänniemi et al. 2019).", HIGHER
     ),
@@ -162,6 +174,8 @@ SUBJECTS = {  # what an estimate is of
     "sampler": "unseen images, prior as sampled",
     "model": "the model",
     "samples": "samples",
+    "midpoints": "between two images",
+    "cross_fade": "their pixels faded (ceiling)",
     "mean_image": "the mean image",
     "nearest_training_image": "nearest training image",
     "noise": "noise",
@@ -187,6 +201,7 @@ SECTIONS = {
     "reconstruction": "Reconstructions",
     "memorisation": "Memorisation",
     "latents": "Latents",
+    "between": "Between images",
     "code": "The code",
     "axes": "What the code knows of each factor",
 }
@@ -195,9 +210,11 @@ CROSSED = {"axes"}  # sections whose columns are what the last names say
 PICTURES = {
     "samples": "Left: training images. Right: samples from the model.",
     "reconstructions": "Left: unseen images. Right: their reconstructions.",
-    "interpolations": "Interpolations in the latent space. At the ends of each row, two unseen images.",
+    "interpolations": "The way between two unseen images, which stand at the ends of each row, through the noise that "
+    "the flow makes images of.",
     "suspects": "Left: the samples nearest to a training image. Right, in the same place: that training image.",
-    "traversal": "The most active latents: in each row one of them goes from -3 to 3, and all others stay at 0.",
+    "traversal": "A sample, moved along the axes along which training images vary most, from -2 to 2 standard "
+    "deviations. At the left the share of the variance that each axis explains.",
     "manifold": "The plane of the two latents, decoded.",
     "grid": "The first samples.",
 }
