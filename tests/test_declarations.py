@@ -32,9 +32,8 @@ SPARE = {
     },
     "sample": {
         "cli/loaded_code.py",  # as for robots
-        "exploring/animation.py",  # for explore.py, as the next two
+        "exploring/animation.py",  # for explore.py, as the next
         "exploring/inputs.py",
-        "exploring/interpolation.py",
         "images/archives.py",  # how folders are read, as the next two
         "images/sources.py",
         "images/unpacked.py",
