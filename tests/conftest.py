@@ -205,6 +205,7 @@ class Project:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "DVC_GLOBAL_CONFIG_DIR": f"{folder}.config",
             "DVC_SITE_CACHE_DIR": f"{folder}.cache",
+            "DVC_NO_ANALYTICS": "1",
         }
 
     @classmethod
@@ -260,6 +261,14 @@ class Project:
     def dvc(self, *arguments: object, status: int = 0) -> str:
         return self("dvc", *arguments, status=status)
 
+    def dvc_here(self, *arguments: object) -> None:
+        """Run a command of DVC in this process, which has loaded it already."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SITE_CACHE_DIR", "DVC_NO_ANALYTICS", "GIT_CONFIG_GLOBAL"):
+                patch.setenv(name, self.environment[name])
+            assert importlib.import_module("dvc.cli").main([str(word) for word in arguments]) == 0, arguments
+
     def commit(self, message: str) -> None:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
@@ -280,6 +289,11 @@ class Project:
                 for stage in yaml.safe_load((self.folder / lock).read_text())["stages"].values():
                     found |= {out["path"]: out["md5"] for out in stage["outs"]}
         return found
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages that `dvc repro` says to run."""
+    return [line.split("'")[1].split(":")[-1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
 TINY_PARAMS = {

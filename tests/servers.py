@@ -116,3 +116,24 @@ class Server:
                         self.left[way] -= len(said)
                         if self.left[way] <= 0 and self.alive():
                             self.process.kill()
+
+
+class GitServer:
+    """The repositories in a folder, served by git."""
+
+    def __init__(self, folder: Path):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.address = f"git://127.0.0.1:{port}"
+        programs = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()
+        serve = [f"{programs}/git-daemon", "--verbose", "--export-all", f"--base-path={folder}", "--listen=127.0.0.1"]
+        self.process = subprocess.Popen([*serve, f"--port={port}"], stderr=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> "GitServer":
+        said = self.process.stderr.readline()
+        assert "Ready" in said, said
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()

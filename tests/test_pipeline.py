@@ -1,21 +1,21 @@
 """The pipeline as a user runs it: `dvc repro`, metrics, plots, experiments, and a colleague who pulls the model."""
 
 import json
+import os
+import re
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import Project, tree, write_images
+from conftest import ROOT, Project, stages_run, tree, write_images
 from imagevae.dataset.squares import read_squares
 from imagevae.images.manifest import read_rows
 
 pytestmark = pytest.mark.slow
-
-
-def stages_run(output: str) -> list[str]:
-    return [line.split("'")[1].split(":")[-1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
 ALL = ["robots", "rgba2rgb", "resize", "train", "sample", "evaluate"]
@@ -115,3 +115,37 @@ def test_the_stages_write_nothing_beside_their_outputs(tiny: Project):
         f"metrics/{name}" for name in ("model_card.md", "report.html", "train/plots/images/", "train/plots/metrics/")
     }
     assert ignored == outputs | {".dvc/cache/", ".dvc/tmp/"}
+
+
+def test_dvc_stops_at_what_it_cannot_hash_and_sees_no_change_of_what_it_ignores(reproduced: Project, tmp_path: Path):
+    """What docs/images.md says of a folder of images before the first stage runs."""
+    said = re.findall(r"^\| (.*) \| `(.*)` \|$", (ROOT / "docs" / "images.md").read_text(), flags=re.MULTILINE)
+    project = reproduced.clone_to(tmp_path / "clone")
+    mine = project.folder / "data" / "mine"
+    write_images(mine, 3)
+    project.change_params({"images": "data/mine"})
+    obstacles = {
+        "a broken link": ("a.png", lambda file: file.symlink_to("nowhere")),
+        "a socket": ("b.png", lambda file: socket.socket(socket.AF_UNIX).bind(os.path.relpath(file))),
+        "a name that is no UTF-8": (os.fsdecode(b"\xff.png"), Path.touch),
+        "a `.dvcignore`": (".dvcignore", Path.touch),
+    }
+    assert obstacles.keys() == dict(said).keys()
+    for obstacle, message in said:
+        name, make = obstacles[obstacle]
+        make(mine / name)
+        assert message in project.run("dvc", "repro", "rgba2rgb").stderr
+        (mine / name).unlink()
+    os.mkfifo(mine / "c.png")
+    waiting = subprocess.Popen(["dvc", "repro", "rgba2rgb"], cwd=project.folder, env=project.environment)
+    with (mine / "c.png").open("wb"):  # which ends when DVC has opened it to read
+        waiting.kill()
+    waiting.wait()
+    (mine / "c.png").unlink()
+
+    (project.folder / ".dvcignore").open("a").write("data/mine/more\n")
+    write_images(mine / "more", 1)
+    assert stages_run(project.dvc("repro", "rgba2rgb")) == ["rgba2rgb"]
+    assert [row.name for row in read_rows(project.folder / "data" / "rgb" / "manifest.jsonl")][-1] == "more/0000.png"
+    write_images(mine / "more", 2, seed=1)
+    assert stages_run(project.dvc("repro", "rgba2rgb")) == []

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from dvc.cli import main as dvc
 
 from audit import killed_at_size
 from conftest import ROOT, Project, run_here, tree
@@ -43,7 +42,7 @@ class Remote:
                 line = line.replace(documented, there)
             words = shlex.split(line, comments=True)
             if words[:2] == ["dvc", "remote"] and ("--local" in words) == local:
-                configure(project, *words[1:])
+                project.dvc_here(*words[1:])
 
     def break_off(self, project: Project, command: list[object], way: str, size: int) -> str:
         """Run a command of DVC, and kill the server after so many bytes; without a server DVC, in a file of so many."""
@@ -75,14 +74,6 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
     else:
         with Server(kind, storage) as server:
             yield Remote(kind, storage, server)
-
-
-def configure(project: Project, *words: object) -> None:
-    """Run a command that configures DVC, in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project.folder)
-        patch.setenv("DVC_GLOBAL_CONFIG_DIR", project.environment["DVC_GLOBAL_CONFIG_DIR"])
-        assert dvc([str(word) for word in words]) == 0, words
 
 
 def whole_objects(folder: Path) -> set[str]:
@@ -133,7 +124,7 @@ def parts_are_not_pulled(remote: Remote, owner: Project, clone: Project, half: i
     clone.dvc("pull", "data/model", status=1)
     whole_objects(clone.folder / ".dvc" / "cache")
     remote.storage /= "another"
-    configure(owner, "remote", "modify", "storage", "url", f"webdav://127.0.0.1:{remote.server.port}/another")
+    owner.dvc_here("remote", "modify", "storage", "url", f"webdav://127.0.0.1:{remote.server.port}/another")
     owner.commit("Another path")
     clone.git("pull", "--quiet")
 
@@ -148,7 +139,7 @@ def test_what_breaks_off_is_made_up_for(remote: Remote, tiny: Project, tmp_path:
     clone = tiny.clone_to(tmp_path / "clone")
     push, pull = ["dvc", "push"], ["dvc", "pull", "data/model"]
     if remote.kind == "http":
-        configure(tiny, "remote", "add", "--local", "served", remote.storage / "path")
+        tiny.dvc_here("remote", "add", "--local", "served", remote.storage / "path")
         push += ["--remote", "served"]
     else:
         remote.break_off(tiny, push, "up", half)
@@ -170,6 +161,10 @@ def test_what_breaks_off_is_made_up_for(remote: Remote, tiny: Project, tmp_path:
     assert not (clone.folder / "data" / "model").exists()
     whole_objects(clone.folder / ".dvc" / "cache")
     clone(*pull)
+    if remote.kind == "http":
+        with_credentials = ["--remote-config", f"user={USER}", f"password={SECRET}"]
+        clone.dvc("get", tiny.folder, "data/model", "--out", tmp_path / "got", *with_credentials)
+        assert tree(tmp_path / "got") == tree(tiny.folder / "data" / "model")
     assert clone.git("status", "--porcelain") == ""
     assert not (clone.folder / "data" / "resized").exists()
     assert samples(clone, tmp_path / "theirs") == samples(tiny, tmp_path / "ours")

@@ -95,8 +95,9 @@ def _cached_files(output: Path) -> dict[str, Path]:
         KeyError, OSError, ValueError, TypeError: something is missing or not as expected.
     """
     root, address = Path(os.environ["DVC_ROOT"]), os.environ["DVC_STAGE"]
-    folder, _, name = address.rpartition(":")
-    lock = _read_lock((root / (folder or "dvc.yaml")).with_name("dvc.lock"))
+    declared, _, name = address.rpartition(":")  # of dvc.yaml, DVC gives the path from where it was called
+    beside = Path("dvc.lock")  # a stage runs where its dvc.yaml is, unless that names another folder
+    lock = _read_lock(beside if beside.is_file() else (root / (declared or "dvc.yaml")).with_name("dvc.lock"))
     [folder_digest] = [out["md5"] for out in lock["stages"][name]["outs"] if out["path"] == output.as_posix()]
     cache = _cache(root)
 
