@@ -1,17 +1,23 @@
-# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, `make bench` the benchmarks.
+# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, but for those
+# that `make test_sharing` runs: of remotes on real servers, and of projects inside of others. `make bench` runs the benchmarks.
 # `make setup REMOTES="s3 ssh"` adds what DVC needs for such remotes: azure, gs, s3, ssh or webdav. See README.md.
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test bench setup lock
+.PHONY: run test test_sharing bench setup lock
 .DEFAULT_GOAL := run
 
 run: .venv/pipeline
 	.venv/bin/dvc repro
 
+pytest = .venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
 test: .venv/tests
-	.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(pytest) -m "not sharing"
+
+test_sharing: .venv/tests
+	$(pytest) -m sharing
 
 bench: .venv/tests
 	PYTHONPATH=tests:stages .venv/bin/python tests/benchmarks/bench.py

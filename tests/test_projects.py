@@ -11,7 +11,7 @@ from audit import read_by, recording
 from conftest import ROOT, Project, run_here, stages_run, tree, write_images
 from pages import FENCE, console, section
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sharing]
 
 PAGE = ROOT / "docs" / "projects.md"
 INSIDE = "In a DVC project that you have already"

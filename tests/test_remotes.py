@@ -19,7 +19,7 @@ from conftest import ROOT, Project, run_here, tree
 from pages import console
 from servers import SECRET, USER, Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sharing]
 
 SECTIONS = {"folder": "A folder", "s3": "S3", "ssh": "SSH", "webdav": "WebDAV", "http": "HTTP"}
 

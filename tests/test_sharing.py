@@ -40,6 +40,7 @@ def test_make_installs_the_plugins_that_are_asked_for_within_their_pins(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.sharing
 def test_a_clone_by_a_git_that_likes_other_line_ends_is_unchanged(reproduced: Project, tmp_path: Path):
     clone = reproduced.clone_to(tmp_path / "clone", "--config", "core.autocrlf=true")
     assert clone.git("status", "--porcelain") == ""
@@ -77,6 +78,7 @@ def repository(request: pytest.FixtureRequest, published: Project, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.sharing
 def test_a_model_is_got_without_a_clone(repository: str, published: Project, tmp_path: Path):
     mine = Project(tmp_path / "mine")
     mine.folder.mkdir()
@@ -99,6 +101,7 @@ def test_a_model_is_got_without_a_clone(repository: str, published: Project, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.sharing
 def test_without_its_plugin_a_remote_is_named_with_what_is_missing(tiny: Project):
     tiny.dvc_here("remote", "add", "--default", "storage", "oss://bucket/path")
     said = tiny.run("dvc", "push").stderr
@@ -107,6 +110,7 @@ def test_without_its_plugin_a_remote_is_named_with_what_is_missing(tiny: Project
 
 
 @pytest.mark.slow
+@pytest.mark.sharing
 def test_what_keeps_dvc_from_going_on(tiny: Project, tmp_path: Path):
     lock = tiny.folder / ".dvc" / "tmp" / "rwlock"
     lock.write_text("")

@@ -246,15 +246,3 @@ def test_a_training_that_is_cut_off_in_each_phase_ends_as_an_undisturbed_one(
     assert last.returncode == 0, last.stderr
     assert "flow_prior: goes on after epoch 2\n" in last.stderr
     assert tree(disturbed.outputs) == undisturbed
-
-
-@pytest.mark.slow
-def test_a_training_that_is_killed_at_random_moments_ends_as_an_undisturbed_one(
-    squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
-):
-    disturbed = Disturbed(squares, tmp_path)
-    for moment in np.random.default_rng(0).integers(1, 60, 2):
-        assert disturbed.cut_off(str(disturbed.outputs), moment, signal.SIGKILL).returncode == -signal.SIGKILL
-    last = disturbed.run()
-    assert last.returncode == 0, last.stderr
-    assert tree(disturbed.outputs) == undisturbed
