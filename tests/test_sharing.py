@@ -31,7 +31,11 @@ def test_what_remotes_need_leaves_every_pinned_version_alone():
 
 def test_make_installs_the_plugins_that_are_asked_for_within_their_pins(tmp_path: Path):
     printed = subprocess.run(
-        ["make", "--dry-run", "setup", "REMOTES=s3 webdav"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--no-print-directory", "setup", "REMOTES=s3 webdav"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     *_, line = printed.stdout.splitlines()
     assert line.split()[-4:] == ["-c", "requirements-remotes.txt", "dvc-s3", "dvc-webdav"]
