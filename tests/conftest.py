@@ -55,6 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (-slow[groups[item.path]], groups[item.path], item.path))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by the place of its bytes, not by what they hold, which may be another thing in each process."""
+    return argname if isinstance(val, bytes) else None
+
+
 def flags(script: str, command: str = "") -> dict[str, click.Option]:
     """The flags of a script, or of one of its commands, by name."""
     main = importlib.import_module(script).main
