@@ -36,6 +36,11 @@ from imagevae.cli import command
     default="levels",
     help="Range of pixels that this network takes: 0 to 255, 0 to 1, -1 to 1, or normalised by ImageNet's statistics.",
 )
+@click.option(
+    "--label_table",
+    type=command.FILE,
+    help="CSV file that the labels of images were read from, if they were. An empty one stands for none.",
+)
 @click.option("--report", type=command.FILE, help="HTML file for a report: all results on one page.")
 @click.option("--model_card", type=command.FILE, help="Markdown file for a model card.")
 @click.option(
@@ -58,6 +63,7 @@ def main(
     factors: Path | None,
     features: Path | None,
     features_range: str,
+    label_table: Path | None,
     report: Path | None,
     model_card: Path | None,
     curves: Path | None,
@@ -76,8 +82,10 @@ def main(
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import check_output, new_folder, sole_writer, write_file
     from imagevae.dataset.held_out import split
+    from imagevae.dataset.labels import read_labels
     from imagevae.dataset.squares import read_squares
     from imagevae.evaluation.between import between_section
+    from imagevae.evaluation.by_class import class_rows, classes_of, classes_section, in_proportion
     from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
@@ -97,6 +105,7 @@ def main(
     from imagevae.exploring.interpolation import interpolations
     from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
+    from imagevae.model.classes import NO_CLASS
     from imagevae.report.model_card import model_card as write_card
     from imagevae.report.record import read_record
     from imagevae.report.report import report as write_report
@@ -120,9 +129,11 @@ def main(
         )
     known = [name for some in (training, held_out) for name in some.some(min(compared, CODED), seed).names]
     values = read_factors(factors, known) if factors else None
+    classes, labels = model.classes, read_labels(model.settings["labels"], label_table)
+    numbers = classes_of(classes, labels, training, held_out, sampled)
     judges = judges_of(model.size, networks, seed, features, features_range)
 
-    sets = choose(training, held_out, sampled, compared, seed)
+    sets = choose(training, held_out, sampled.subset(in_proportion(numbers.samples, numbers.training)), compared, seed)
     made = derive(model, sets)
     sections = {
         "likelihood": likelihood_section(model, sets, bounded, draws, seed),
@@ -133,9 +144,16 @@ def main(
         "between": between_section(model, judges, sets, made, seed),
         **code_sections(model.axes, made.encoded, sets, values, seed),
     }
+    if classes:
+        chosen = [images.some(compared, seed) for images in (training, held_out, sampled)]
+        kinds, by_class = classes_of(classes, labels, *chosen), sets._replace(samples=chosen[-1][:])
+        networks_of_last, distance = list(judges.values())[-1], made.near["held_out"].distance
+        sections["classes"] = classes_section(classes, kinds, networks_of_last, by_class, distance)
     if pictures:
         with new_folder(pictures) as folder:
             shots = sheets(sets, made, shown) | {"interpolations": interpolations(model, sets.held_out[:8])}
+            if classes and (kinds.samples != NO_CLASS).any():
+                shots["classes"] = class_rows(classes, kinds, by_class)
             for name, sheet in shots.items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
             (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.encoded["model"].held_out)))
@@ -145,8 +163,11 @@ def main(
         parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
         counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
         folders = [folder for folder in (drawn, pictures) if folder]
+        of_classes = {name: int((numbers.training == number).sum()) for number, name in enumerate(classes)}
         settings = {**model.settings, "flow_guidance": float(model.flow.strength)}
-        record = read_record(settings, parameters, counts, output, images, samples, originals, curves, folders)
+        record = read_record(
+            settings, parameters, counts, of_classes, output, images, samples, originals, curves, folders
+        )
         if report:
             write_file(report, write_report(record).encode())
         if model_card:

@@ -202,7 +202,8 @@ def traverse(
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_square
-    from imagevae.exploring.traversal import labelled, principal_axes, read_axes, traversal
+    from imagevae.exploring.traversal import principal_axes, read_axes, traversal
+    from imagevae.images.contact_sheet import labelled
     from imagevae.images.encoding import encode_png
     from imagevae.model.coding import encode
 

@@ -1,12 +1,17 @@
 """Draw new images from a trained model. What else can be done with one is in stages/explore.py."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from imagevae.cli import command
 
+if TYPE_CHECKING:
+    from imagevae.model.vae import VAE
+
 MOVED = ("reconstruct", "interpolate", "encode", "traverse", "manifold")  # modes of this script once
+ROWS, COLUMNS, WIDE = 32, 8, 96  # of the grid of all classes: their number at most, samples of each, pixels of names
 
 
 class Sample(click.Command):
@@ -17,6 +22,28 @@ class Sample(click.Command):
             if any(word.partition("=")[0] == f"--{mode}" for word in args):
                 raise click.UsageError(f"--{mode} is a command of its own now: python stages/explore.py {mode} --help")
         return super().parse_args(ctx, args)
+
+
+def labels_of(label: str, model: "VAE", file: Path, sampler: str) -> list[str | None]:
+    """The classes to draw of, where `label` is one or stands for all; for none, a single None."""
+    from imagevae.cli.errors import BadInput
+    from imagevae.model.classes import ALL, few_of
+
+    if not label:
+        return [None]
+    if not model.classes:
+        raise BadInput(
+            f"--label {label}: {file} was trained without labels; train with --labels folders or table, or leave it out"
+        )
+    if label not in (ALL, *model.classes):
+        raise BadInput(f"--label {label}: no class of {file}, which has {few_of(model.classes)}; or all")
+    if not model.has_flow:
+        raise BadInput(
+            f"--label {label}: samples of a class come from a flow, and {file} has none; train with flow_steps above 0"
+        )
+    if sampler != "flow":
+        raise BadInput(f"--label {label}: --sampler {sampler} knows no classes; take flow, or best")
+    return list(model.classes) if label == ALL else [label]
 
 
 @click.command("sample", cls=Sample, context_settings=command.SETTINGS, help=__doc__)
@@ -51,6 +78,12 @@ class Sample(click.Command):
     "held-out latents are likelier. With a spatial network, normal draws noise: cells of the grid that know nothing of "
     "each other.",
 )
+@click.option(
+    "--label",
+    default="",
+    help="Name of a class to draw of, for a model of images with labels; all for COUNT of each class. Samples lie in a "
+    "folder named for their class then. Empty for samples of any.",
+)
 @command.form
 def main(
     model_file: Path,
@@ -61,6 +94,7 @@ def main(
     temperature: float,
     guidance: float,
     sampler: str,
+    label: str,
     form: str,
 ) -> None:
     from imagevae.model.backend import start_keras
@@ -70,11 +104,12 @@ def main(
 
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import check_output, new_folder
-    from imagevae.exploring.traversal import labelled, plane, principal_axes, traversal
+    from imagevae.exploring.traversal import plane, principal_axes, traversal
     from imagevae.exploring.writing import write_squares
-    from imagevae.images.contact_sheet import contact_sheet
+    from imagevae.images.contact_sheet import contact_sheet, evenly_spaced, labelled, rows_of
     from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
+    from imagevae.model.classes import ALL, class_folder
     from imagevae.model.coding import decode_in_batches
     from imagevae.model.sampling import draw_latents
 
@@ -84,19 +119,30 @@ def main(
         sampler = model.settings["sampler"]
     elif sampler not in model.settings["densities"]:
         raise BadInput(f"--sampler {sampler}: {model_file} has none; its training may have had flow_steps 0")
+    labels = labels_of(label, model, model_file, sampler)
+    prior = model.priors[sampler]
     with new_folder(output) as folder:
-        drawn = draw_latents(model.priors[sampler], count, seed, temperature, guidance)
+        drawn = (z for each in labels for z in draw_latents(prior, count, seed, temperature, guidance, label=each))
         samples = decode_in_batches(model, drawn)
-        seen = enumerate(tqdm(samples, total=count, desc="sample", unit="sample", disable=None))
-        named = ((f"{number:06}.png", pixels) for number, pixels in seen)
-        how = {"seed": seed, "temperature": temperature, "guidance": guidance, "sampler": sampler}
-        write_squares(folder, named, form, how)
+        seen = tqdm(samples, total=count * len(labels), desc="sample", unit="sample", disable=None)
+        homes = [f"{class_folder(each)}/" if each else "" for each in labels]
+        names = (f"{home}{number:06}.png" for home in homes for number in range(count))
+        how = {"seed": seed, "temperature": temperature, "guidance": guidance, "sampler": sampler, "label": label}
+        write_squares(folder, zip(names, seen, strict=True), form, how)
     if not pictures:
         return
     with new_folder(pictures) as folder:
-        latents = list(draw_latents(model.priors[sampler], min(count, 64), seed, temperature, guidance))
+        several = label == ALL
+        some = [labels[place] for place in evenly_spaced(len(labels), ROWS)]
+        first = min(count, COLUMNS if several else 64)
+        latents = [z for each in some for z in draw_latents(prior, first, seed, temperature, guidance, label=each)]
         shown = list(decode_in_batches(model, latents))
-        (folder / "samples.png").write_bytes(encode_png(contact_sheet(shown, tile=model.size)))
+        sheet = (
+            labelled(rows_of(shown, first), [str(each) for each in some], WIDE)
+            if several
+            else contact_sheet(shown, tile=model.size)
+        )
+        (folder / "samples.png").write_bytes(encode_png(sheet))
         if axes := principal_axes(model, 12):
             picture = labelled(traversal(model, axes, latents[0]), [axis.name for axis in axes])
             (folder / "traversal.png").write_bytes(encode_png(picture))

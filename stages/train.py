@@ -1,6 +1,8 @@
 """Train a variational autoencoder on square images, some of which are held out to measure it."""
 
 import shutil
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -10,7 +12,7 @@ import click
 
 from imagevae.cli import command
 
-OF_MODEL = ("network", "latent_dim", "width", "kl_weight", "texture_weight", "held_out", "precision", "seed")
+OF_MODEL = ("network", "latent_dim", "width", "kl_weight", "texture_weight", "held_out", "labels", "precision", "seed")
 # Parameters that a model does not need, kept with it for the record.
 HOW = ("epochs", "batch_size", "learning_rate", "kl_warmup", "flip", "shift", "flow_steps", "precision")
 
@@ -86,6 +88,18 @@ def epochs_for(images: int) -> int:
     help="Share of the images that is held out of training.",
 )
 @click.option(
+    "--labels",
+    type=click.Choice(["none", "folders", "table"]),
+    default="none",
+    help="Where the classes of images come from: none, the first folder on the path of each, or --label_table. Samples "
+    "can be drawn of a class then.",
+)
+@click.option(
+    "--label_table",
+    type=command.FILE,
+    help="CSV file with columns path and label, for --labels table. An empty one stands for none.",
+)
+@click.option(
     "--flow_steps",
     type=click.IntRange(0, 10**8),
     default=1750,
@@ -123,16 +137,20 @@ def main(
     flip: bool,
     shift: int,
     held_out: float,
+    labels: str,
+    label_table: Path | None,
     flow_steps: int,
     precision: str,
     devices: str,
     seed: int,
 ) -> None:
     import numpy as np
+    from numpy.typing import NDArray
 
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import sole_writer
     from imagevae.dataset.held_out import split
+    from imagevae.dataset.labels import find_classes, read_labels
     from imagevae.dataset.squares import read_squares
     from imagevae.model.backend import start_keras
 
@@ -141,6 +159,9 @@ def main(
     training, held = split(read_squares(source), held_out, source)
     if len(training) < 2:
         raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")
+    classes = find_classes(read_labels(labels, label_table), training.names, held.names, source)
+    if classes.names and not flow_steps:
+        print("warning: samples of a class come from the flow, which flow_steps 0 leaves out", file=sys.stderr)
 
     epochs = epochs or epochs_for(len(training))
     start_keras(seed)
@@ -163,7 +184,8 @@ def main(
         name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path | None)
     }
     start = np.frombuffer(init.read_bytes() if init else b"", np.uint8)
-    key = training_key([decisive, training.size], chain([start], training.blocks(), held.blocks()))
+    data: Iterator[NDArray] = chain([start, classes.training, classes.held_out], training.blocks(), held.blocks())
+    key = training_key([decisive, training.size, classes.names], data)
     with shared_by(devices) as first:
         if first:
             context.call_on_close(partial(_remove_if_empty, folder.parent))
@@ -171,7 +193,8 @@ def main(
             context.with_resource(sole_writer(curves))
         check_agreement(key)
         try:
-            model = VAE(size=training.size, training=how, **{name: flags[name] for name in OF_MODEL})
+            settings = {name: flags[name] for name in OF_MODEL}
+            model = VAE(size=training.size, training=how, classes=classes.names, **settings)
         except ValueError as error:
             raise BadInput(f"--latent_dim {latent_dim}: {error}") from None
         if init:
@@ -186,7 +209,7 @@ def main(
     encoded = encode_all(model, training, folder / "training.npy")
     held_encoded = encode_all(model, held, folder / "held_out.npy")
     fitted = fit_priors(
-        model, encoded, held_encoded, lambda name: Checkpoint(folder / f"{name}.npz", key), flow_steps, seed
+        model, encoded, held_encoded, lambda name: Checkpoint(folder / f"{name}.npz", key), flow_steps, seed, classes
     )
     save_model(with_priors(model, fitted), output)
     report_densities(fitted, encoded)

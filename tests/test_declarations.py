@@ -81,7 +81,7 @@ def test_each_script_is_a_stage_and_each_section_is_a_stage():
     assert (
         {script.stem for script in CODE.glob("*.py")} - BY_HAND
         == set(STAGES)
-        == set(PARAMS) - {"images", "factors", "features"}
+        == set(PARAMS) - {"images", "factors", "features", "labels"}
     )
     for stage in STAGES:
         assert words(stage)[:2] == ["python", f"stages/{stage}.py"]
@@ -181,6 +181,7 @@ OTHER = {
     "": "tcp://localhost:8786",
     "levels": "unit",
     "spatial": "vector",
+    "none": "folders",
     "best": "flow",
     "float32": "mixed_bfloat16",
     "one": "all",

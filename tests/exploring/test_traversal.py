@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from imagevae.cli.errors import BadInput
-from imagevae.exploring.traversal import REACH, Axis, labelled, plane, principal_axes, read_axes, traversal
+from imagevae.exploring.traversal import REACH, Axis, plane, principal_axes, read_axes, traversal
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.vae import VAE
 
@@ -85,14 +85,6 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path):
         BadInput, match=r"axes\.csv: (it must have .* 5 numbers each|the two lines of axis 1 are equal)"
     ):
         read_axes(tmp_path / "axes.csv", with_axes())
-
-
-def test_rows_have_names_at_their_left():
-    rows = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16, 3), np.uint8)
-    picture = labelled(rows, ["a", "b"])
-    assert np.array_equal(picture[16:, -48:], np.concatenate(rows[1], axis=1))
-    assert picture[:16, :-48].any()
-    assert not np.array_equal(picture[:16, :-48], picture[16:, :-48])
 
 
 def test_the_plane_grows_to_the_right_and_upwards():

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagevae.images.contact_sheet import contact_sheet, evenly_spaced, side_by_side
+from imagevae.images.contact_sheet import contact_sheet, evenly_spaced, labelled, rows_of, side_by_side
 
 
 def flat(level: int) -> np.ndarray:
@@ -34,3 +34,16 @@ def test_two_sheets_stand_side_by_side():
     assert picture.shape == (24, 16 + 2 + 24, 3)
     assert (picture[:16, :16] == 0).all()
     assert (picture[:, 18:] == 255).all()
+
+
+def test_rows_have_names_at_their_left():
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    picture = labelled(rows_of(pixels, 3), ["a", "b"])
+    assert np.array_equal(picture[16:, -48:], np.concatenate(pixels[3:], axis=1))
+    assert picture[:16, :-48].any()
+    assert not np.array_equal(picture[:16, :-48], picture[16:, :-48])
+
+
+@given(name=st.text(max_size=300))
+def test_any_name_can_stand_at_a_row(name: str):
+    assert labelled(rows_of([flat(9)], 1), [name], 96).shape == (8, 96 + 8, 3)

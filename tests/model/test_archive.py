@@ -21,12 +21,14 @@ from imagevae.model.vae import VAE
 
 SETTINGS = dict(size=8, network="vector", latent_dim=2, width=4, kl_weight=0.25, held_out=0.2, seed=3)
 FITTED = dict(sampler="flow", densities={"normal": -2.0, "flow": -1.0}, components=2, training={"epochs": 3})
+LABELLED = dict(labels="folders", classes=["a", "b"])
 
 
 def built() -> VAE:
     """A model of random weights, those of its distributions among them."""
-    model, noise = VAE(**SETTINGS, **FITTED), np.random.default_rng(0)
+    model, noise = VAE(**SETTINGS, **FITTED, **LABELLED), np.random.default_rng(0)
     model.set_weights([weight + 0.1 * noise.random(weight.shape, np.float32) for weight in model.get_weights()])
+    model.flow.group(noise.random((3, 2)), np.full(3, 1 / 3), np.array([0, 1, -1]))
     return model
 
 
@@ -125,6 +127,19 @@ HOSTILE = {
     "texture_weight": [None],
     "held_out": ["x", 2],
     "seed": [-1, 2**32, 0.5],
+    "labels": ["x", "none", None],
+    "classes": [
+        "ab",
+        [],
+        ["a"],
+        ["a", "b", "c"],
+        ["a", "a"],
+        ["a", ""],
+        ["a", "all"],
+        ["a", "\n"],
+        ["a", "b" * 201],
+        None,
+    ],
     "sampler": ["x", "mixture", None],
     "densities": ["x", {"x": 1}, {"flow": "x"}, {"flow": float("nan")}, None],
     "flow_width": [0, 10**6, 6000, 8191],
@@ -150,12 +165,29 @@ def test_a_missing_setting_is_refused(saved: Path):
     assert_refused(changed(saved, {"config.json": json.dumps(config).encode()}), "'width' is missing")
 
 
+def test_a_model_that_was_saved_before_there_were_classes_has_none(tmp_path: Path):
+    save_model(VAE(**SETTINGS), tmp_path / "whole.keras")
+    with zipfile.ZipFile(tmp_path / "whole.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    del config["config"]["labels"], config["config"]["classes"]
+    before = changed(tmp_path / "whole.keras", {"config.json": json.dumps(config).encode()})
+    assert load_model(before).settings == VAE(**SETTINGS).settings
+
+
+@pytest.mark.parametrize("owners", [[0, 0, -1], [0, 1, 2], [0.5, 1, 0]])
+def test_clusters_of_other_classes_are_refused(owners: list[float], tmp_path: Path):
+    model = built()
+    model.flow.group(np.zeros((3, 2)), np.full(3, 1 / 3), np.array(owners))
+    save_model(model, tmp_path / "other.keras")
+    assert_refused(tmp_path / "other.keras", "the clusters of its flow are not those of its classes")
+
+
 def test_each_setting_has_a_rule():
     assert RULES.keys() == built().settings.keys()
     check_settings(built().settings)
 
 
-WHOLE = VAE(**SETTINGS, **FITTED).settings
+WHOLE = VAE(**SETTINGS, **FITTED, **LABELLED).settings
 
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -204,7 +236,7 @@ def test_compressed_archives_are_refused_unread(saved: Path):
     bomb = changed(saved, {"model.weights.h5": bytes(2**28)}, zipfile.ZIP_DEFLATED)
     assert bomb.stat().st_size < 2**20
     assert_refused(bomb, "compressed")
-    assert_refused(changed(saved, {"config.json": bytes(2**20)}), "100,000 bytes")
+    assert_refused(changed(saved, {"config.json": bytes(2**20)}), "1,000,000 bytes")
     assert_refused(changed(saved, {"more.json": b"{}"}), "nothing else")
 
 

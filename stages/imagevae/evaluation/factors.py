@@ -1,7 +1,5 @@
 """The factors that images were made from, where they are known."""
 
-import csv
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
+from imagevae.dataset.csv_file import check_once, read_csv
 
 
 class Factors(NamedTuple):
@@ -37,24 +36,16 @@ def read_factors(file: Path, names: Sequence[str]) -> Factors | None:
         BadInput: not such a file, or an image is missing from it.
         OSError: it can't be read.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:  # Excel writes a byte order mark
-            rows = [row for row in csv.reader(opened) if row]
-    except UnicodeDecodeError:
-        raise BadInput(f"{file}: not a CSV file in UTF-8") from None
-    except csv.Error as error:
-        raise BadInput(f"{file}: not a CSV file ({error})") from None
+    rows = read_csv(file)
     if not rows:
         return None
     head, *body = rows
-    if head[0] != "file" or len(head) < 2 or any(len(row) != len(head) for row in body):
+    if head[0] != "file" or len(head) < 2:
         raise BadInput(f"{file}: it must be a CSV file with a column `file` first and a column for each factor")
     if "" in head or len(set(head)) < len(head):
         raise BadInput(f"{file}: each column must have a name of its own")
+    check_once(file, [row[0] for row in body])
     values = {row[0]: row[1:] for row in body}
-    if len(values) < len(body):
-        twice = next(name for name, count in Counter(row[0] for row in body).items() if count > 1)
-        raise BadInput(f"{file}: {twice} is in it twice; each image must have one line")
     missing = [name for name in names if name not in values]
     if missing:
         raise BadInput(f"{file}: {missing[0]} is missing, and {len(missing)} of {len(names)} images in all")

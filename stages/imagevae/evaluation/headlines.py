@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagevae.evaluation.intervals import Estimate
+from imagevae.model.classes import ALL
 
 # The headlines, each with the place of its estimate among the sections.
 HEADLINES = {
@@ -26,6 +27,8 @@ HEADLINES = {
     "code_variance": ("code", "code_variance", "code"),
     "probe_accuracy": ("code", "probe_accuracy", "code"),
     "mig": ("code", "mig", "code"),
+    "class_accuracy": ("classes", "class_accuracy", ALL, "samples"),
+    "kid_classes": ("classes", "kid_classes", ALL, "samples"),
 }
 COMPARISON = "_features"  # ends the name of a section that compares samples by a network's features
 

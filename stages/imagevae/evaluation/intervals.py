@@ -1,7 +1,7 @@
 """Estimates with their 95% interval, each by the approximation that its function names."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,12 @@ def normal(value: float, error: float, n: int) -> Estimate:
 def mean(values: NDArray) -> Estimate:
     """The mean of values (n,) of independent images, by the central limit theorem."""
     return normal(float(np.mean(values)), standard_error(values), len(values))
+
+
+def mean_of(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of independent estimates whose intervals are normal."""
+    error = math.hypot(*((each.high - each.low) / (2 * Z) for each in estimates)) / len(estimates)
+    return normal(float(np.mean([each.value for each in estimates])), error, min(each.n for each in estimates))
 
 
 def standard_error(values: NDArray) -> float:

@@ -164,13 +164,18 @@ def comparison_section(networks: list[Network], sets: Sets, seed: int) -> Sectio
     }
     real = [features(network, sets.held_out[:n], "held-out images") for network in networks]
     found = {
-        name: _compared(real, [features(network, images, name) for network in networks])
+        name: compare(real, [features(network, images, name) for network in networks])
         for name, images in others.items()
     }
     return {metric: {name: found[name][metric] for name in others} for metric in found["samples"]}
 
 
-def _compared(real: list[NDArray], fake: list[NDArray]) -> dict[str, Estimate]:
+def compare(real: list[NDArray], fake: list[NDArray]) -> dict[str, Estimate]:
+    """Distances, fidelity and diversity of vectors against those of as many real images, averaged over networks.
+
+    Args:
+        real, fake: (n, d) of each network.
+    """
     pairs = list(zip(fake, real, strict=True))
     k = min(5, len(real[0]) - 1)
     judged = zip(*(fidelity(r, f, k) for f, r in pairs), strict=True)

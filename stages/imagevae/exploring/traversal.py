@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
-import cv2
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
@@ -19,7 +18,6 @@ from imagevae.model.vae import VAE
 
 REACH = 2.0  # how far a traversal goes to either side, in standard deviations of an axis
 TIME, MEAN_TIME = 0.3, 0.2  # of the flow at which an image, or the mean, is moved: the rest of the way adapts to it
-LABEL = 44  # width of the names at rows, in pixels
 PULL = 2.0  # how much farther than asked an image is moved: the flow takes about half of it back
 
 
@@ -119,17 +117,6 @@ def _moved(model: VAE, point: NDArray[np.float32], moves: NDArray[np.float32], i
     own = ops.convert_to_numpy(flow.cluster(point))
     entered = flow.carry(point, own, 1, TIME, guidance=0)
     return flow.carry(entered + PULL * TIME * moves, np.repeat(own, len(moves), axis=0), TIME, 1, guidance=0)
-
-
-def labelled(rows: Pixels, names: Sequence[str]) -> Pixels:
-    """Rows of images, uint8 (rows, columns, size, size, 3), below each other, with a name at the left of each."""
-    size = rows.shape[2]
-    sheets = []
-    for row, name in zip(rows, names, strict=True):
-        label = np.zeros((size, LABEL, 3), np.uint8)
-        cv2.putText(label, name, (2, size // 2 + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 255), 1, cv2.LINE_AA)
-        sheets.append(np.concatenate([label, *row], axis=1))
-    return np.concatenate(sheets)
 
 
 def plane(model: VAE, steps: int = 19) -> Pixels:

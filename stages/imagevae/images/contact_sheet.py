@@ -1,8 +1,10 @@
 """Many images on one picture."""
 
 import math
+import unicodedata
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from imagevae.images.square import fit_square
 
 GREY = (128, 128, 128)
 TILE = 64  # width and height of a tile, in pixels
+LABEL = 44  # width of the names at rows, in pixels
 
 
 Tiles = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
@@ -54,3 +57,31 @@ def side_by_side(left: Tiles, right: Tiles) -> NDArray[np.uint8]:
     strip = np.full((height, max(1, tile // 4), 3), GREY[0], np.uint8)
     padded = [np.pad(sheet, ((0, height - len(sheet)), (0, 0), (0, 0)), constant_values=GREY[0]) for sheet in sheets]
     return np.concatenate([padded[0], strip, padded[1]], axis=1)
+
+
+def rows_of(images: Tiles, columns: int) -> NDArray[np.uint8]:
+    """Images of one size, uint8 (size, size, 3) each, in rows of equal length, (rows, columns, size, size, 3)."""
+    return np.array(images).reshape(-1, columns, *images[0].shape)
+
+
+def labelled(rows: NDArray[np.uint8], names: Sequence[str], width: int = LABEL) -> NDArray[np.uint8]:
+    """Rows of images, uint8 (rows, columns, size, size, 3), below each other, with a name at the left of each.
+
+    Names are written in ASCII: accents are left out, and other letters are question marks.
+
+    Args:
+        width: of the names, in pixels; what does not fit is cut.
+    """
+    size = rows.shape[2]
+    sheets = []
+    for row, name in zip(rows, names, strict=True):
+        label = np.zeros((size, width, 3), np.uint8)
+        place, white = (2, size // 2 + 4), (255, 255, 255)
+        cv2.putText(label, _ascii(name), place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, white, 1, cv2.LINE_AA)
+        sheets.append(np.concatenate([label, *row], axis=1))
+    return np.concatenate(sheets)
+
+
+def _ascii(name: str) -> str:
+    letters = [sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign)]
+    return "".join(sign if sign.isascii() else "?" for sign in letters)

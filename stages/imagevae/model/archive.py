@@ -13,14 +13,14 @@ import keras
 
 from imagevae.cli.errors import BadInput
 from imagevae.cli.output import write_file
-from imagevae.model.settings import Unfit, check_settings, check_weights
+from imagevae.model.settings import BEFORE, Unfit, check_settings, check_weights
 from imagevae.model.vae import VAE
 
 FORMAT = 1  # of the model file; to be raised whenever models that were saved before can't be loaded any more
 WEIGHTS = "model.weights.h5"
 PARTS = ("config.json", "metadata.json", WEIGHTS)
 OF_KERAS = ("name", "trainable", "dtype")  # entries of a config that are none of the model's settings
-MOST_JSON = 100_000  # bytes
+MOST_JSON = 1_000_000  # bytes
 
 
 def save_model(model: VAE, file: Path) -> None:
@@ -104,7 +104,7 @@ def _read_settings(archive: zipfile.ZipFile) -> dict[str, Any]:
             f"{archive.filename}: a model in format {str(written)[:20]}, but this version of the code reads format "
             f"{FORMAT}; use the revision of the code that it was trained with, or train it again"
         )
-    settings = {name: value for name, value in config["config"].items() if name not in OF_KERAS}
+    settings = BEFORE | {name: value for name, value in config["config"].items() if name not in OF_KERAS}
     check_settings(settings)
     return settings
 

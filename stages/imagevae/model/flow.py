@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
+from imagevae.model.classes import NO_CLASS
 from imagevae.model.padding import batches_of
 from imagevae.model.priors import STEPS, NormalPrior, chosen
 from imagevae.model.velocity import build_velocity, heun_step
 
 DENSITY_STEPS = 32  # from latents back to noise, with their density
-CLUSTERS = 64  # that a flow distinguishes, at most
+CLUSTERS = 64  # that a flow distinguishes, at most; of more classes, one each
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
 BATCH = 64  # points that are carried together
 DENSITY_BATCH = 256  # latents whose density is computed together
@@ -33,7 +34,8 @@ class FlowPrior(keras.Model):
 
     The network is conditioned on the cluster that the latents belong to, the one with the nearest centre, which makes
     it better (Hu et al. 2023, https://arxiv.org/abs/2210.06462). Samples come from each as often as the training
-    images do.
+    images do. Where images have classes, each cluster lies in one of them: what is drawn from the clusters of a class
+    is of that class. In training, the cluster of an image is the nearest one of its class.
 
     A narrow network learns the velocity beside it, without the clusters, and worse. Samples keep away from its faults:
     their velocity goes beyond the flow's own, by a weight times the difference between the two (Karras et al. 2024,
@@ -47,6 +49,10 @@ class FlowPrior(keras.Model):
         blocks: residual blocks.
         dropout: share of the units that are left out while training, against learning the latents by heart.
         seed: seed of the initial weights and of the noise.
+        classes: names of the classes, if there are any.
+
+    Attributes:
+        clusters: how many there may be.
     """
 
     def __init__(
@@ -57,22 +63,32 @@ class FlowPrior(keras.Model):
         blocks: int = 3,
         dropout: float = 0.1,
         seed: int = 0,
+        classes: Sequence[str] = (),
         name: str = "flow_prior",
         **keywords: Any,
     ):
         super().__init__(name=name, **keywords)
         self.settings: dict[str, Any] = dict(
-            latent_dim=latent_dim, width=width, side=side, blocks=blocks, dropout=dropout, seed=seed
+            latent_dim=latent_dim,
+            width=width,
+            side=side,
+            blocks=blocks,
+            dropout=dropout,
+            seed=seed,
+            classes=list(classes),
         )
-        self.latent_dim = latent_dim
+        self.latent_dim, self.classes = latent_dim, tuple(classes)
+        self.clusters = max(CLUSTERS, len(classes) + 1)  # one for images of no class
         self.noise = keras.random.SeedGenerator(seed)
-        self.network = build_velocity(latent_dim, CLUSTERS, width, side, blocks, dropout, seed)
+        self.network = build_velocity(latent_dim, self.clusters, width, side, blocks, dropout, seed)
         self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
         self.shift = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="shift")
         self.scale = self.add_weight(shape=(latent_dim,), initializer="ones", trainable=False, name="scale")
         self.strength = self.add_weight(shape=(), initializer="ones", trainable=False, name="strength")
-        self.centres = self.add_weight(shape=(CLUSTERS, latent_dim), trainable=False, name="centres")
-        self.shares = self.add_weight(shape=(CLUSTERS,), trainable=False, name="shares")
+        self.centres = self.add_weight(shape=(self.clusters, latent_dim), trainable=False, name="centres")
+        self.shares = self.add_weight(shape=(self.clusters,), trainable=False, name="shares")
+        if classes:
+            self.owners = self.add_weight(shape=(self.clusters,), trainable=False, name="owners")
         self.group(np.zeros((1, latent_dim)), np.ones(1))
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.built = True
@@ -89,21 +105,36 @@ class FlowPrior(keras.Model):
         self.shift.assign(mean)
         self.scale.assign(scale)
 
-    def group(self, centres: NDArray, shares: NDArray) -> None:
-        """Set the centres of the clusters of standardised latents, (k, latent_dim), and the share of each, (k,)."""
-        unused = CLUSTERS - len(shares)
+    def group(self, centres: NDArray, shares: NDArray, owners: NDArray | None = None) -> None:
+        """Set the centres of the clusters of standardised latents, (k, latent_dim), the share of each, (k,), and the
+        number of its class, (k,), -1 where it has none."""
+        unused = self.clusters - len(shares)
         self.centres.assign(np.pad(centres, ((0, unused), (0, 0))))
         self.shares.assign(np.pad(shares, (0, unused)))
+        if self.classes:
+            known = np.full(len(shares), NO_CLASS) if owners is None else owners
+            self.owners.assign(np.pad(known, (0, unused), constant_values=NO_CLASS))
 
-    def cluster(self, latents: KerasTensor) -> KerasTensor:
-        """The cluster of standardised latents (n, latent_dim), one-hot, (n, CLUSTERS): the likeliest in a mixture of
-        normal distributions around the centres, so that a cluster without a share is none."""
+    def cluster(self, latents: KerasTensor, owners: KerasTensor | None = None) -> KerasTensor:
+        """The cluster of standardised latents (n, latent_dim), one-hot, (n, clusters): the likeliest in a mixture of
+        normal distributions around the centres, so that a cluster without a share is none.
+
+        Args:
+            owners: (n,), numbers of the classes to choose it from; without, it is one of all.
+        """
         closeness = ops.matmul(latents, ops.transpose(self.centres)) - ops.sum(ops.square(self.centres), axis=1) / 2
-        return ops.one_hot(ops.argmax(closeness + ops.log(self.shares), axis=1), CLUSTERS)
+        closeness = closeness + ops.log(self.shares)
+        if owners is not None:
+            closeness = ops.where(ops.equal(self.owners, owners[:, None]), closeness, -math.inf)
+        return ops.one_hot(ops.argmax(closeness, axis=1), self.clusters)
 
-    def call(self, posterior: KerasTensor, training: bool = False) -> tuple[KerasTensor, ...]:
-        """From z_mean and z_log_sigma, (n, 2, latent_dim), to the velocity at a random point, that of the guide
-        there, and the target velocity."""
+    def call(
+        self, inputs: KerasTensor | tuple[KerasTensor, KerasTensor], training: bool = False
+    ) -> tuple[KerasTensor, ...]:
+        """From z_mean and z_log_sigma, (n, 2, latent_dim), and where there are classes the number of each one's, (n,),
+        to the velocity at a random point, that of the guide there, and the target velocity."""
+        posterior: Any
+        posterior, owners = inputs if self.classes else (inputs, None)
         z_mean, z_log_sigma = posterior[:, 0], posterior[:, 1]
         z = z_mean + ops.exp(z_log_sigma) * keras.random.normal(ops.shape(z_mean), seed=self.noise)
         latents = (z - self.shift) / self.scale
@@ -111,7 +142,7 @@ class FlowPrior(keras.Model):
         # Times crowd around the middle, where the velocity is hardest to predict (Esser et al. 2024, section 3.1).
         time = ops.sigmoid(keras.random.normal((ops.shape(z_mean)[0], 1), seed=self.noise))
         place = [(1 - time) * start + time * latents, time]
-        velocity = self.network([*place, self.cluster(latents)], training=training)
+        velocity = self.network([*place, self.cluster(latents, owners)], training=training)
         return velocity, self.guide(place, training=training), latents - start
 
     def compute_loss(
@@ -129,10 +160,18 @@ class FlowPrior(keras.Model):
         return loss + ops.mean(ops.square(guide - target))
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
+        self,
+        noise: NDArray[np.float32],
+        choice: NDArray[np.float32],
+        guidance: float = 1.0,
+        steps: int = STEPS,
+        label: str | None = None,
     ) -> NDArray[np.float32]:
         """See `Prior`."""
-        clusters = np.eye(CLUSTERS, dtype=np.float32)[chosen(ops.convert_to_numpy(self.shares), choice)]
+        shares = ops.convert_to_numpy(self.shares)
+        if label is not None:
+            shares = shares * (ops.convert_to_numpy(self.owners) == self.classes.index(label))
+        clusters = np.eye(self.clusters, dtype=np.float32)[chosen(shares, choice)]
         return self.to_latents(self.carry(noise, clusters, 0, 1, guidance, steps))
 
     def carry(
@@ -148,7 +187,7 @@ class FlowPrior(keras.Model):
 
         Args:
             points: (n, latent_dim), at the time `start`: noise at 0, standardised latents at 1.
-            clusters: (n, CLUSTERS), one-hot, or weights of several whose sum is 1.
+            clusters: (n, clusters), one-hot, or weights of several whose sum is 1.
             start, end: times, 0 to 1.
             guidance: see above, of all points or of each, (n,); without, the way leads back where it came from.
         """

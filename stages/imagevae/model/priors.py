@@ -1,6 +1,7 @@
 """Distributions of the latents, to draw new images from and to measure the likelihood with."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import keras
@@ -13,18 +14,29 @@ LOG_TWO_PI = math.log(2 * math.pi)
 
 
 class Prior(Protocol):
-    """A distribution of z, (n, latent_dim)."""
+    """A distribution of z, (n, latent_dim).
+
+    Attributes:
+        classes: names of the classes of images that it tells apart; none but a flow's.
+    """
 
     latent_dim: int
+    classes: Sequence[str]
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
+        self,
+        noise: NDArray[np.float32],
+        choice: NDArray[np.float32],
+        guidance: float = 1.0,
+        steps: int = STEPS,
+        label: str | None = None,
     ) -> NDArray[np.float32]:
         """From standard normal noise (n, latent_dim), and uniform numbers (n,) where a choice is to be made, to z.
 
         Args:
             guidance: of a flow, see `FlowPrior`; means nothing to the others.
             steps: of a flow, from noise to latents; means nothing to the others.
+            label: one of `classes`, of which all z are to be; without, they are of any.
         """
 
     def log_prob(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -34,11 +46,18 @@ class Prior(Protocol):
 class NormalPrior:
     """The standard normal distribution, which the KL term of the loss pulls the latents to."""
 
+    classes: Sequence[str] = ()
+
     def __init__(self, latent_dim: int):
         self.latent_dim = latent_dim
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
+        self,
+        noise: NDArray[np.float32],
+        choice: NDArray[np.float32],
+        guidance: float = 1.0,
+        steps: int = STEPS,
+        label: str | None = None,
     ) -> NDArray[np.float32]:
         """See `Prior`."""
         return noise
@@ -57,6 +76,8 @@ class MixturePrior(keras.layers.Layer):
         components: number of Gaussians.
         covariance: `diag` or `full`.
     """
+
+    classes: Sequence[str] = ()
 
     def __init__(self, latent_dim: int, components: int, covariance: str, name: str = "mixture", **keywords: Any):
         super().__init__(name=name, **keywords)
@@ -86,7 +107,12 @@ class MixturePrior(keras.layers.Layer):
         )
 
     def sample(
-        self, noise: NDArray[np.float32], choice: NDArray[np.float32], guidance: float = 1.0, steps: int = STEPS
+        self,
+        noise: NDArray[np.float32],
+        choice: NDArray[np.float32],
+        guidance: float = 1.0,
+        steps: int = STEPS,
+        label: str | None = None,
     ) -> NDArray[np.float32]:
         """See `Prior`."""
         shares, means, factors = self._parameters()

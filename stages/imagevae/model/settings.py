@@ -8,6 +8,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from imagevae.model.axes import AXES
+from imagevae.model.classes import LABELS, MOST_BYTES, MOST_CLASSES, NO_CLASS, are_classes
 from imagevae.model.networks import NETWORKS
 from imagevae.model.vae import VAE
 
@@ -68,6 +69,11 @@ RULES: dict[str, Rule] = {
     "texture_weight": real(0, 1e6),
     "held_out": real(0, 1),
     "seed": whole(0, 2**32 - 1),
+    "labels": one_of(LABELS),
+    "classes": Rule(
+        f"{MOST_CLASSES:,} names at most, no two alike, each of {MOST_BYTES} bytes of printable text at most",
+        are_classes,
+    ),
     "sampler": one_of(PRIORS),
     "densities": Rule(f"numbers by the names {', '.join(PRIORS)}", _are_densities),
     "flow_width": whole(1, 8192),
@@ -76,6 +82,9 @@ RULES: dict[str, Rule] = {
     "axis_count": whole(1, AXES),
     "training": Rule("parameters by name, 100 at most, each a number or a word", _are_parameters),
 }
+
+
+BEFORE = {"labels": "none", "classes": []}  # what models that were saved without these settings had
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -91,6 +100,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise Unfit(f"its {name} is {str(settings[name])[:50]!r}, but must be {rule.words}")
     if settings["sampler"] != "normal" and settings["sampler"] not in settings["densities"]:
         raise Unfit(f"its sampler is {settings['sampler']}, which has no entry in its densities")
+    if (settings["labels"] == "none") != (not settings["classes"]):
+        raise Unfit(f"its labels are {settings['labels']!r}, but it has {len(settings['classes'])} classes")
 
 
 def _are_shares(shares: NDArray) -> bool:
@@ -127,3 +138,7 @@ def check_weights(model: VAE) -> None:
     ):
         if not holds(ops.convert_to_numpy(weight)):
             raise Unfit(f"{name} can't be negative or 0")
+    if model.classes and model.has_flow:
+        shares, owners = (ops.convert_to_numpy(weight) for weight in (model.flow.shares, model.flow.owners))
+        if set(owners[shares > 0]) - {NO_CLASS} != set(range(len(model.classes))):
+            raise Unfit("the clusters of its flow are not those of its classes")

@@ -1,6 +1,7 @@
 """The variational autoencoder: an encoder, a decoder, and the bound on the likelihood that trains them."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from imagevae.model.likelihood import LEVELS, absolute_error, kl_per_unit, log_l
 from imagevae.model.networks import NETWORKS, computing_in, grid_side
 from imagevae.model.priors import MixturePrior, NormalPrior, Prior
 from imagevae.model.texture import texture_error
+
+TERMS = ("loss", "reconstruction", "kl", "texture", "decoder_scale")  # of which means are taken
 
 
 @keras.saving.register_keras_serializable("imagevae", "LaplaceVAE")  # models that others were saved as are refused
@@ -38,6 +41,8 @@ class VAE(keras.Model):
             are float32, and so are latents, pixels and losses. It is not kept: a model that is loaded computes in
             float32.
         seed: seed of the initial weights and of the noise.
+        labels: where the class of a training image was read from, one of `LABELS`.
+        classes: names of these classes, in the order of their numbers; none where images had no labels.
         sampler: which of `priors` new images are best drawn from, once these have been fitted.
         densities: of those that have been fitted, the mean log-density of held-out latents, in nats.
         flow_width: units of each layer of the flow, see `FlowPrior`; few until one has been fitted.
@@ -65,6 +70,8 @@ class VAE(keras.Model):
         held_out: float = 0.1,
         precision: str = "float32",
         seed: int = 0,
+        labels: str = "none",
+        classes: Sequence[str] = (),
         sampler: str = "normal",
         densities: dict[str, float] | None = None,
         flow_width: int = 8,
@@ -85,6 +92,8 @@ class VAE(keras.Model):
             texture_weight=texture_weight,
             held_out=held_out,
             seed=seed,
+            labels=labels,
+            classes=list(classes),
             sampler=sampler,
             densities=densities or {},
             flow_width=flow_width,
@@ -93,13 +102,13 @@ class VAE(keras.Model):
             axis_count=axis_count,
             training=training or {},
         )
-        self.size, self.latent_dim, self.held_out = size, latent_dim, held_out
+        self.size, self.latent_dim, self.held_out, self.texture_weight = size, latent_dim, held_out, texture_weight
         self.noise = keras.random.SeedGenerator(seed)
         build_encoder, build_decoder = NETWORKS[network]
         with computing_in(precision):
             self.encoder = build_encoder(size, latent_dim, width, seed)
             self.decoder = build_decoder(size, latent_dim, width, seed)
-        self.flow = FlowPrior(latent_dim, flow_width, grid_side(network, size), seed=seed)
+        self.flow = FlowPrior(latent_dim, flow_width, grid_side(network, size), seed=seed, classes=classes)
         self.mixture = MixturePrior(latent_dim, components, covariance)
         self.axes = Axes(latent_dim, axis_count)
         self.flow.trainable = self.mixture.trainable = False  # they are fitted on their own, to the latents
@@ -107,9 +116,7 @@ class VAE(keras.Model):
         self.kl_weight = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(kl_weight), trainable=False, name="kl_weight"
         )
-        self.texture_weight = texture_weight
-        terms = ("loss", "reconstruction", "kl", "texture", "decoder_scale")
-        self.means = {name: keras.metrics.Mean(name=name) for name in terms}
+        self.means = {name: keras.metrics.Mean(name=name) for name in TERMS}
         self.built = True
 
     def get_config(self) -> dict:
@@ -143,6 +150,11 @@ class VAE(keras.Model):
     @property
     def priors(self) -> dict[str, Prior]:
         return {"normal": NormalPrior(self.latent_dim), "mixture": self.mixture, "flow": self.flow}
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that images had in training; none where they had no labels."""
+        return self.settings["classes"]
 
     @property
     def has_flow(self) -> bool:

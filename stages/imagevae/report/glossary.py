@@ -164,6 +164,23 @@ METRICS = {
         "divergence.",
         LOWER,
     ),
+    "class_accuracy": Entry(
+        "Told as their class",
+        "Share of samples that a classifier takes for the class they were drawn of: a logistic regression on a "
+        "network's features, fitted to training images. Unseen images are the ceiling.",
+        HIGHER,
+    ),
+    "kid_classes": Entry(
+        "Kernel distance within classes",
+        "From the samples of a class to its unseen images. The floor are as many of its training images.",
+        LOWER,
+    ),
+    "class_share": Entry(
+        "Share of a class",
+        "Share of samples, drawn of any class, that the classifier takes for it, and of unseen images; and its share "
+        "of training images.",
+        "as for unseen images is best",
+    ),
     "images": Entry("Unseen images", "Number of images that were held out of training, to evaluate the model."),
 }
 
@@ -204,11 +221,14 @@ SECTIONS = {
     "between": "Between images",
     "code": "The code",
     "axes": "What the code knows of each factor",
+    "classes": "Classes",
 }
 CROSSED = {"axes"}  # sections whose columns are what the last names say
+NAMED = {"classes"}  # sections with names of people's own before the last, which is the subject
 
 PICTURES = {
     "samples": "Left: training images. Right: samples from the model.",
+    "classes": "A row for each class. Left: training images. Right: samples of that class.",
     "reconstructions": "Left: unseen images. Right: their reconstructions.",
     "interpolations": "The way between two unseen images, which stand at the ends of each row, through the noise that "
     "the flow makes images of.",

@@ -32,6 +32,10 @@ $ python stages/explore.py encode --model data/model/vae.keras --images pictures
 Images may be of any kind and size; they are resized as in training if `--fit` and `--background` have the values below.
 `--help` explains each command."""
 
+USE_OF_CLASSES = """
+
+It knows classes: `--label NAME` draws samples of one, and `--label all` as many of each."""
+
 
 def model_card(record: Record) -> str:
     """The model card as Markdown: the same record gives the same bytes."""
@@ -40,7 +44,7 @@ def model_card(record: Record) -> str:
         "# Variational autoencoder",
         record.lead,
         _pictures(record),
-        USE,
+        USE + (USE_OF_CLASSES if record.data.classes else ""),
         "## Data",
         _data(record),
         "## Metrics",
@@ -74,7 +78,7 @@ def limits(record: Record) -> list[str]:
 
 
 def _pictures(record: Record) -> str:
-    shown = [name for name in ("samples", "reconstructions") if name in record.pictures]
+    shown = [name for name in ("samples", "classes", "reconstructions") if name in record.pictures]
     return "\n\n".join(f"![{glossary.PICTURES[name]}](evaluate/{name}.png)" for name in shown)
 
 
@@ -84,6 +88,8 @@ def _data(record: Record) -> str:
     if data.sizes:
         smallest, middle, largest = (pixels(*size) for size in data.sizes)
         lines.append(f"Original sizes: {smallest} to {largest}, median {middle}")
+    if data.classes:
+        lines.append(f"Classes, with training images of each: {_text(data.classes_in_words)}")
     lines.append(f"Rejected: {len(data.rejected):,}")
     return "\n".join(f"- {line}" for line in lines)
 

@@ -5,15 +5,17 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median_low
 from typing import Any
 
 from imagevae.cli.errors import BadInput
 from imagevae.images.manifest import MANIFEST, Head, read_head, read_rows
+from imagevae.model.classes import few_of
 from imagevae.report.tables import pixels
 
+CLASSES = 100  # that are named, at most
 MOST = 1e100  # of numbers in a chart
 
 Curves = dict[str, dict[str, list[tuple[float, float]]]]
@@ -27,11 +29,18 @@ class Data:
         counts: number of images by role, such as `training` and `held_out`.
         sizes: smallest, median and largest width and height of the originals, in pixels; or None if unknown.
         rejected: names of images that could not be used, each with its reason.
+        classes: number of training images by class; none where images have no labels.
     """
 
     counts: dict[str, int]
     sizes: tuple[tuple[int, int], ...] | None
     rejected: dict[str, str]
+    classes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def classes_in_words(self) -> str:
+        """The classes, with the number of training images of each; nothing where there are none."""
+        return few_of([f"{name} ({count:,})" for name, count in self.classes.items()], CLASSES)
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ def read_record(
     settings: Mapping[str, Any],
     evaluation: Mapping[str, object],
     counts: Mapping[str, int],
+    classes: Mapping[str, int],
     metrics: Path,
     images: Path,
     samples: Path,
@@ -83,6 +93,7 @@ def read_record(
         settings: of the model and, in `training`, of its training.
         evaluation: parameters of the evaluation.
         counts: number of images by role.
+        classes: number of training images by class.
         metrics: JSON file of the metrics.
         images, samples: folders; if they hold shards, their manifests say how these were made.
         originals: manifest of the original images, or None.
@@ -96,7 +107,7 @@ def read_record(
     heads = {name: _head(folder / MANIFEST) for name, folder in (("resize", images), ("sample", samples))}
     first = read_head(originals) if originals else None
     training = settings.get("training") or {}
-    model = {name: value for name, value in settings.items() if name != "training"}
+    model = {name: value for name, value in settings.items() if name not in ("training", "classes")}
     made = {name: _recipe(head) for name, head in heads.items()}
     parameters = {
         "rgba2rgb": _recipe(first),
@@ -109,7 +120,7 @@ def read_record(
     return Record(
         settings["size"],
         json.loads(metrics.read_text()),
-        _data(counts, originals or images / MANIFEST, [head for head in (first, heads["resize"]) if head]),
+        _data(counts, classes, originals or images / MANIFEST, [head for head in (first, heads["resize"]) if head]),
         {name: section for name, section in parameters.items() if section},
         read_curves(curves) if curves else {},
         [unit for folder in folders for unit in _units(folder / "kl_per_unit.tsv")],
@@ -126,11 +137,11 @@ def _recipe(head: Head | None) -> dict[str, object]:
     return {name: value for name, value in recipe.items() if name != "code"}
 
 
-def _data(counts: Mapping[str, int], manifest: Path, heads: list[Head]) -> Data:
+def _data(counts: Mapping[str, int], classes: Mapping[str, int], manifest: Path, heads: list[Head]) -> Data:
     sides = list(zip(*((row.width, row.height) for row in read_rows(manifest)), strict=True)) if heads else []
     sizes = tuple((of(sides[0]), of(sides[1])) for of in (min, median_low, max)) if sides else None
     rejected = {name: reason for head in heads for name, (_, reason) in head.rejected.items()}
-    return Data(dict(counts), sizes, dict(sorted(rejected.items())))
+    return Data(dict(counts), sizes, dict(sorted(rejected.items())), dict(classes))
 
 
 def _units(file: Path) -> list[float]:

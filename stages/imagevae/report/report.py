@@ -18,7 +18,8 @@ from imagevae.report.chart import bar_chart, line_chart
 from imagevae.report.record import Data, Record
 from imagevae.report.tables import Table, flat, headlines, interval, number, pixels, sections, table
 
-ORDER = ["samples", "reconstructions", "interpolations", "traversal", "manifold"]  # of pictures; then all others
+# Of pictures; then all others.
+ORDER = ["samples", "classes", "reconstructions", "interpolations", "traversal", "manifold"]
 SUSPECTS = "suspects"
 KINDS = {"train": "training images", "held_out": "unseen images"}
 CURVES = {  # titles of the curves
@@ -132,6 +133,8 @@ def _data(data: Data) -> dict[str, Any]:
     if data.sizes:
         smallest, middle, largest = (pixels(*size) for size in data.sizes)
         facts |= {"Smallest original": smallest, "Median original": middle, "Largest original": largest}
+    if data.classes:
+        facts["Classes, with training images of each"] = data.classes_in_words
     facts["Rejected"] = f"{len(data.rejected):,}"
     rejected = list(data.rejected.items())
     return {"facts": facts, "rejected": dict(rejected[:REJECTED_SHOWN]), "more": len(rejected[REJECTED_SHOWN:])}

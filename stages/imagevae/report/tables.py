@@ -52,7 +52,7 @@ def _read(entry: Any) -> Any:
     """JSON with its estimates, in which null stands for an unknown number, as Estimate."""
     if not isinstance(entry, Mapping):
         return entry
-    if "value" in entry:
+    if "value" in entry and not isinstance(entry["value"], Mapping):  # which may be the name of a class
         return Estimate(**{"value": math.nan} | {part: number for part, number in entry.items() if number is not None})
     return {name: _read(value) for name, value in entry.items()}
 
@@ -61,12 +61,14 @@ def table(name: str, section: Mapping[str, Any]) -> Table:
     """The estimates of a section in rows and columns.
 
     Of the path to an estimate, the first name in `glossary.SUBJECTS` is its column, or the last name in a section of
-    `glossary.CROSSED`; the others, joined by slashes, are its row.
+    `glossary.CROSSED` or `glossary.NAMED`; the others, joined by slashes, are its row.
     """
     result = Table(glossary.section(name))
     for path, estimate in _estimates(section, ()):
         if name in glossary.CROSSED:
             column, row = path[-1], "/".join(path[:-1])
+        elif name in glossary.NAMED:
+            column, row = glossary.SUBJECTS[path[-1]], "/".join(path[:-1])
         else:
             subject = next((part for part in path if part in glossary.SUBJECTS), None)
             column = glossary.SUBJECTS[subject] if subject else ""

@@ -15,11 +15,29 @@ WORKERS = 2
 ROOM = 0.25  # share of a device's free memory that data to train on may take
 
 
+class Owned:
+    """Rows of an array with the number of each one's class, a pair of both wherever some are asked for.
+
+    Args:
+        rows: array (n, ...).
+        owners: (n,).
+    """
+
+    def __init__(self, rows: NDArray, owners: NDArray[np.int64]):
+        self.rows, self.owners = held(rows), owners.astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __getitem__(self, chosen: NDArray[np.int64]) -> tuple[Any, NDArray[np.float32]]:
+        return self.rows[chosen], self.owners[chosen]
+
+
 class Batches(keras.utils.PyDataset):
     """Images in batches, each image once an epoch.
 
     Args:
-        images: of a data set, or an array (n, ...) of what belongs to each.
+        images: of a data set, or an array (n, ...) of what belongs to each, with classes or without.
         batch_size: images in a batch; the last batch of an epoch may have fewer.
         seed: seed of the orders and variations, or None to keep the images as they come.
         flip: whether an image is as likely as not mirrored, left to right.
@@ -28,7 +46,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: Images | NDArray,
+        images: Images | NDArray | Owned,
         batch_size: int,
         seed: int | None = None,
         flip: bool = False,
@@ -36,7 +54,7 @@ class Batches(keras.utils.PyDataset):
     ):
         super().__init__(workers=WORKERS)
         self.distribution = keras.distribution.distribution()  # kept, since the threads that read don't know of it
-        self.images = images if self.distribution else held(images)
+        self.images: Any = images if self.distribution else held(images)
         self.batch_size, self.seed, self.flip, self.shift = batch_size, seed, flip, shift
         self.start(0)
 
@@ -78,10 +96,10 @@ class Draws(keras.utils.PyDataset):
     """Rows of an array in batches of one size, drawn at random, a fixed number of batches an epoch.
 
     Args:
-        rows: array (n, ...).
+        rows: array (n, ...), or such an array and classes.
     """
 
-    def __init__(self, rows: NDArray, batch_size: int, batches: int, seed: int):
+    def __init__(self, rows: NDArray | Owned, batch_size: int, batches: int, seed: int):
         super().__init__(workers=WORKERS)
         self.rows, self.batch_size, self.batches, self.seed = held(rows), batch_size, batches, seed
         self.start(0)
@@ -101,10 +119,10 @@ class Draws(keras.utils.PyDataset):
         return (self.rows[np.sort(chosen)],)
 
 
-def held(rows: Images | NDArray) -> Any:
+def held(rows: Images | NDArray | Owned) -> Any:
     """Rows in the memory of the device that trains, where it has its own and they fit: then a step sends the numbers of
     its rows there, instead of them. Elsewhere the rows as they are."""
-    if keras.config.backend() != "jax":
+    if keras.config.backend() != "jax" or isinstance(rows, Owned):
         return rows
     import jax
 

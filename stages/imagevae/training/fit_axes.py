@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from imagevae.images.contact_sheet import evenly_spaced
 from imagevae.model.axes import AXES, Axes
 from imagevae.training.fit_flow import ENOUGH, standard
 
@@ -21,7 +22,7 @@ def fit_axes(latents: NDArray[np.float32], seed: int) -> Axes:
         seed: of the projection.
     """
     shift, scale = standard(latents)
-    seen = (latents[:ENOUGH, 0].astype(np.float64) - shift) / scale
+    seen = (latents[evenly_spaced(len(latents), ENOUGH), 0].astype(np.float64) - shift) / scale
     images, units = seen.shape
     solver = "covariance_eigh" if units <= EXACT else "randomized"
     with np.errstate(invalid="ignore"):  # of equal images the shares are 0 / 0

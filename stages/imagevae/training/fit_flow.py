@@ -1,8 +1,9 @@
 """Training a flow to the latents of a trained autoencoder, until its samples would be copies of training images."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 
 from imagevae.dataset.clusters import k_means
 from imagevae.dataset.copies import cells, copying, nearest, thumbnails
+from imagevae.dataset.labels import NO_CLASSES, Classes
 from imagevae.dataset.squares import Images
+from imagevae.images.contact_sheet import evenly_spaced
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.flow import CLUSTERS, FlowPrior
 from imagevae.model.priors import Prior
 from imagevae.model.sampling import draw_latents
 from imagevae.model.vae import VAE
-from imagevae.training.batches import Batches, Draws
+from imagevae.training.batches import Batches, Draws, Owned
 from imagevae.training.callbacks import Logs, Progress
 from imagevae.training.checkpoint import Checkpoint
 from imagevae.training.loop import Best, fit
@@ -44,6 +47,7 @@ def fit_best_flow(
     steps: int,
     seed: int,
     side: int = 0,
+    classes: Classes = NO_CLASSES,
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
     What would be copies later is guided more.
@@ -52,14 +56,15 @@ def fit_best_flow(
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         c_t: of a distribution, see `copy_test`.
         side: of the grid of latents, see `FlowPrior`.
+        classes: of these images.
     """
     images, _, latents = training.shape
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
     for width, most_clusters in kinds:
-        flow = FlowPrior(latents, width, side, seed=seed)
+        flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names)
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
-        fit_flow(flow, training, held_out, best, steps, seed, most_clusters)
+        fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes)
         done = len(best.history) / epochs
         kept = is_last or done > 0.5
         if best.enough(best.history[-1]):
@@ -142,27 +147,36 @@ def fit_flow(
     steps: int,
     seed: int,
     most_clusters: int = CLUSTERS,
+    classes: Classes = NO_CLASSES,
 ) -> FlowPrior:
     """Train a flow in place, with Adam at the learning rate of `RiseAndFall`, on clusters that k-means finds.
 
     Args:
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         best: chooses the moving average of the weights that is kept.
+        most_clusters: to look for; each class has one at least.
+        classes: of these images.
     """
     mean, scale = standard(training)
     flow.standardise(mean, scale)
-    flow.group(*clusters((training[:ENOUGH, 0] - mean) / scale, most_clusters, seed))
+    some = evenly_spaced(len(training), ENOUGH)
+    owners = classes.training[some] if classes.names else None
+    flow.group(*clusters((training[some, 0] - mean) / scale, most_clusters, seed, owners))
     flow.trainable = True
     epochs = epochs_of(steps)
-    batches = Draws(training, FLOW_BATCH, -(-steps // epochs), seed)
-    judges = np.repeat(held_out[:JUDGES], max(1, 2 * JUDGES // len(held_out)), axis=0)
+    judges = np.repeat(np.arange(len(held_out)), max(1, 2 * JUDGES // len(held_out)))
+    learned: NDArray | Owned = training
+    judging: NDArray | Owned = held_out[judges]
+    if classes.names:
+        learned, judging = Owned(training, classes.training), Owned(held_out[judges], classes.held_out[judges])
+    batches = Draws(learned, FLOW_BATCH, -(-steps // epochs), seed)
     fit(
         flow,
         keras.optimizers.Adam(
             RiseAndFall(LEARNING_RATE, epochs * len(batches)), beta_2=0.99, use_ema=True, ema_momentum=AVERAGING
         ),
         batches,
-        Batches(judges, FLOW_BATCH),
+        Batches(judging, FLOW_BATCH),
         epochs,
         best,
         [Progress("flow", epochs, len(batches) * FLOW_BATCH, FLOW_BATCH)],
@@ -181,12 +195,42 @@ def count_clusters(images: int, latents: int, most: int) -> int:
     return max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
 
 
-def clusters(z_mean: NDArray[np.float32], most: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Centres (k, latent_dim) of clusters of standardised latents (n, latent_dim), and the share of each, (k,)."""
+class Clusters(NamedTuple):
+    """Clusters of latents.
+
+    Attributes:
+        centres: (k, latent_dim).
+        shares: of the latents, (k,).
+        owners: the class of each, (k,).
+    """
+
+    centres: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    owners: NDArray[np.int64]
+
+
+def clusters(z_mean: NDArray[np.float32], most: int, seed: int, owners: NDArray[np.int64] | None = None) -> Clusters:
+    """Clusters of standardised latents (n, latent_dim) of classes (n,), of which each has some by its share, and one at
+    least."""
     images, latents = z_mean.shape
-    count = count_clusters(images, latents, most)
-    found = k_means(z_mean, count, seed)
-    return found.cluster_centers_, np.bincount(found.labels_, minlength=count) / len(z_mean)
+    owners = np.zeros(images, np.int64) if owners is None else owners
+    members = {owner: np.flatnonzero(owners == owner) for owner in np.unique(owners)}
+    counts = allotted([len(rows) for rows in members.values()], count_clusters(images, latents, most))
+    found = []
+    for (owner, rows), count in zip(members.items(), counts, strict=True):
+        fit = k_means(z_mean[rows], count, seed)
+        shares = np.bincount(fit.labels_, minlength=count) / images
+        found.append(Clusters(fit.cluster_centers_, shares, np.full(count, owner)))
+    return Clusters(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def allotted(sizes: Sequence[int], seats: int) -> list[int]:
+    """Seats for parties of some sizes, one for each at least and as nearly by size as can be: by the largest average
+    (D'Hondt)."""
+    given = [1] * len(sizes)
+    for _ in range(seats - len(sizes)):
+        given[max(range(len(sizes)), key=lambda party: sizes[party] / (given[party] + 1))] += 1
+    return given
 
 
 def standard(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
+from imagevae.dataset.labels import NO_CLASSES, Classes
 from imagevae.dataset.squares import Images
+from imagevae.images.contact_sheet import evenly_spaced
 from imagevae.model.axes import Axes
 from imagevae.model.coding import Posterior, active_units, encode_in_batches
 from imagevae.model.flow import FlowPrior
@@ -64,22 +66,33 @@ def posterior(latents: NDArray[np.float32]) -> Posterior:
 
 
 def fit_priors(
-    model: VAE, training: Encoded, held_out: Encoded, checkpoint: Callable[[str], Checkpoint], steps: int, seed: int
+    model: VAE,
+    training: Encoded,
+    held_out: Encoded,
+    checkpoint: Callable[[str], Checkpoint],
+    steps: int,
+    seed: int,
+    classes: Classes = NO_CLASSES,
 ) -> Fitted:
     """Fit a mixture and a flow to training latents, and compare them on held-out ones.
 
     Args:
         checkpoint: makes that of a training of the name given.
         steps: of a flow's training; 0 leaves it out.
+        classes: of these images.
     """
-    judges = posterior(held_out.latents[:JUDGES]).draw(seed + 1)
-    mixture = fit_mixture(posterior(training.latents[:ENOUGH]).draw(seed), judges, seed)
+    some, known = (evenly_spaced(len(each.latents), most) for each, most in ((held_out, JUDGES), (training, ENOUGH)))
+    judging = held_out.latents[some]
+    judges = posterior(judging).draw(seed + 1)
+    mixture = fit_mixture(posterior(training.latents[known]).draw(seed), judges, seed)
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:
-        c_t = copy_test(model, training.images, held_out.latents[:JUDGES, 0], seed)
+        c_t = copy_test(model, training.images, judging[:, 0], seed)
         side = model.flow.settings["side"]
-        flow = fit_best_flow(training.latents, held_out.latents, checkpoint, c_t, steps, seed, side)
+        if classes.names:
+            classes = classes._replace(held_out=classes.held_out[some])
+        flow = fit_best_flow(training.latents, judging, checkpoint, c_t, steps, seed, side, classes)
         scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
     return Fitted(flow, mixture, rounded, fit_axes(training.latents, seed))
@@ -124,7 +137,7 @@ def report_densities(fitted: Fitted, training: Encoded) -> None:
     """Report on stderr which distribution is the best, and warn of latents that hold next to nothing of the images."""
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
-    z_mean = training.latents[:ENOUGH, 0]
+    z_mean = training.latents[evenly_spaced(len(training.latents), ENOUGH), 0]
     active = int(active_units(z_mean).sum())
     if active < z_mean.shape[1] / 10:
         print(
