@@ -47,4 +47,5 @@ lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock:
 	uv pip compile --quiet --universal --python-version 3.10 requirements.in --output-file requirements.txt
 	uv pip compile --quiet --universal --python-version 3.10 requirements-remotes.in --output-file requirements-remotes.txt
+	uv pip compile --quiet --universal --python-version 3.10 requirements-app.in --output-file requirements-app.txt
 	cd tests && uv pip compile --quiet --universal --python-version 3.10 requirements.in --output-file requirements.txt

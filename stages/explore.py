@@ -262,5 +262,37 @@ def manifold(model_file: Path, output: Path) -> None:
         (folder / "manifold.png").write_bytes(encode_png(plane(model)))
 
 
+@main.command()
+@command.model
+@click.option("--images", type=command.SOURCE, help="Folder or archive of images to look at and start from.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="Address of this machine to serve the page at. With any but the default, others on the network can open it.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=7860, help="Port to serve it at; 0 for any that is free."
+)
+@command.fit
+@command.background
+def app(model_file: Path, images: Path | None, host: str, port: int, fit: str, background: tuple[int, ...]) -> None:
+    """Serve a page to play with a model.
+
+    In a browser on this machine: draw samples, move an image along axes, go from one image to another and, with
+    --images, see what the model makes of an image and which ones of the folder are nearest to it.
+    """
+    from imagevae.exploring.serving import listen, serve
+
+    with listen(host, port) as listening:
+        model = load(model_file)
+        from imagevae.exploring.inputs import Folder, Form
+        from imagevae.exploring.page import Page
+        from imagevae.exploring.playing import Playground
+
+        form = Form(model.size, fit, background)
+        playground = Playground(model, form, Folder(images, form) if images else None)
+        serve(lambda: Page(playground, f"Playing with {model_file.name}"), listening)
+
+
 if __name__ == "__main__":
     command.run(main)

@@ -64,6 +64,17 @@ if sys.argv[0].endswith({stage!r} + ".py"):
     sys.meta_path.insert(0, Finder())
 """
 
+CONTACTS = """
+import sys
+PLACES = {{"socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0, "socket.gethostbyname": 0}}
+def watch(event, arguments):
+    if event in PLACES:
+        address = arguments[PLACES[event]]
+        with open({file!r}, "a") as opened:
+            print(address[0] if isinstance(address, tuple) else address, file=opened)
+sys.addaudithook(watch)
+"""
+
 
 def recording(folder: Path) -> dict[str, str]:
     """An addition to the environment: each stage leaves in a folder what it has read, see `read_by`."""
@@ -102,3 +113,11 @@ def _customised(folder: Path, code: str) -> dict[str, str]:
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(code)
     return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def noting_contacts(folder: Path) -> dict[str, str]:
+    """An addition to the environment: processes leave in the file `contacts` of the folder which hosts they speak to
+    by sockets or look up, a line each."""
+    added = _customised(folder, CONTACTS.format(file=str(folder / "contacts")))
+    (folder / "contacts").touch()
+    return added

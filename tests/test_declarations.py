@@ -32,16 +32,24 @@ SPARE = {
     },
     "sample": {
         "cli/loaded_code.py",  # as for robots
-        "exploring/animation.py",  # for explore.py, as the next
+        "exploring/animation.py",  # for explore.py, as the next ones
+        "exploring/controls.py",
         "exploring/inputs.py",
+        "exploring/page.py",
+        "exploring/playing.py",
+        "exploring/serving.py",
         "images/archives.py",  # how folders are read, as the next two
         "images/sources.py",
         "images/unpacked.py",
     },
     "evaluate": {
         "cli/loaded_code.py",  # as for robots
-        "exploring/animation.py",  # for explore.py and sample, as the next three
+        "exploring/animation.py",  # for explore.py and sample, as the next ones
+        "exploring/controls.py",
         "exploring/inputs.py",
+        "exploring/page.py",
+        "exploring/playing.py",
+        "exploring/serving.py",
         "exploring/traversal.py",
         "exploring/writing.py",
         "images/storage.py",  # how shards are written

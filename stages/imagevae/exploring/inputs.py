@@ -1,12 +1,15 @@
 """Images of any kind and size, brought into a model's form: the image stages, in memory."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from hashlib import md5
 from itertools import islice
 from math import isqrt
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from imagevae.cli.errors import BadInput
 from imagevae.cli.ours import is_manifest
 from imagevae.images.codec import RGB, decode, flatten
 from imagevae.images.left_aside import report
-from imagevae.images.listing import Item, Items, read_file
+from imagevae.images.listing import Item, read_file
 from imagevae.images.manifest import MANIFEST, read_rows
 from imagevae.images.sources import list_source
 from imagevae.images.square import fit_square
@@ -50,30 +53,71 @@ def read_square(file: Path, form: Form) -> Pixels:
     return _read(Item(file.name, lambda *_: read_file(file)), decode, form, file.parent)
 
 
-def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
-    """The images of a folder, archive or folder of shards, in the order of their names: the names, and the squares.
-
-    A few are read at a time, so memory does not grow with their size.
+def square_apart(file: Path, form: Form) -> Pixels:
+    """One image file as a square, decoded in a process of its own: a file that crashes a library ends that one.
 
     Raises:
-        BadInput: no such folder, no image in it, or a damaged one.
-        OSError: one can't be read.
+        BadInput: it is no image, or a damaged one; without the file's name.
+        OSError: it can't be read.
     """
-    listing = list_source(source)
-    for line in report(listing.aside, source):
-        print(line, file=sys.stderr)
-    for name, reason in sorted(listing.rejected.items()):
-        raise BadInput(f"{source / name}: {reason}")
-    decode_item = _decode_array if _holds_arrays(source) else decode
-    return listing.items.names, _squares(listing.items, decode_item, form, source)
+    ignored = signal.SIGINT, signal.SIG_IGN  # Ctrl-C is for the process that asks
+    with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, ignored) as pool:
+        try:
+            return pool.submit(_square_of, file, form).result()
+        except BrokenProcessPool:
+            raise BadInput("a library crashed at it; it may be damaged, or too large for the memory") from None
 
 
-def _squares(items: Items, decode_item: Decode, form: Form, source: Path) -> Iterator[Pixels]:
-    with ThreadPoolExecutor() as pool, tqdm(total=len(items), desc=str(source), unit="image", disable=None) as bar:
-        stream = iter(items)
-        while part := list(islice(stream, AHEAD)):
-            yield from pool.map(lambda item: _read(item, decode_item, form, source), part)
-            bar.update(len(part))
+def _square_of(file: Path, form: Form) -> Pixels:
+    return form.square(decode(read_file(file)))
+
+
+class Folder:
+    """The images of a folder, archive or folder of shards as squares, in the order of their names.
+
+    Raises:
+        BadInput: no such folder, no image in it, or a damaged one, here or when it is read.
+        OSError: one can't be read.
+
+    Attributes:
+        names: of the images.
+    """
+
+    def __init__(self, source: Path, form: Form):
+        listing = list_source(source)
+        for line in report(listing.aside, source):
+            print(line, file=sys.stderr)
+        for name, reason in sorted(listing.rejected.items()):
+            raise BadInput(f"{source / name}: {reason}")
+        self._decode = _decode_array if _holds_arrays(source) else decode
+        self._items, self._source, self._form = listing.items, source, form
+        self.names = listing.items.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number: int) -> Pixels:
+        return self._square(self._items[number])
+
+    def __iter__(self) -> Iterator[Pixels]:
+        """All of them, with a bar. A few are read at a time, so memory does not grow with their size."""
+        with (
+            ThreadPoolExecutor() as pool,
+            tqdm(total=len(self), desc=str(self._source), unit="image", disable=None) as bar,
+        ):
+            stream = iter(self._items)
+            while part := list(islice(stream, AHEAD)):
+                yield from pool.map(self._square, part)
+                bar.update(len(part))
+
+    def _square(self, item: Item) -> Pixels:
+        return _read(item, self._decode, self._form, self._source)
+
+
+def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
+    """The names and the squares of a `Folder`, which see."""
+    folder = Folder(source, form)
+    return folder.names, iter(folder)
 
 
 def _read(item: Item, decode_item: Decode, form: Form, source: Path) -> Pixels:

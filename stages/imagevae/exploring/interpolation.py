@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imagevae.images.contact_sheet import GREY
 from imagevae.model.coding import decode_in_batches, encode
+from imagevae.model.flow import BATCH
 from imagevae.model.vae import VAE
 
 Pixels = NDArray[np.uint8]
@@ -36,23 +37,25 @@ class Origins(NamedTuple):
         return Origins(*(part[rows] for part in self))
 
 
-def origins(model: VAE, z: NDArray[np.float32]) -> Origins:
+def origins(model: VAE, z: NDArray[np.float32], batch: int = BATCH) -> Origins:
     """The origins of z (n, latent_dim): the flow's differential equation, solved backwards, without guidance (Song et
-    al. 2021, section 4.3)."""
+    al. 2021, section 4.3). Batches are those of `FlowPrior.carry`, here and below."""
     if not model.has_flow:
         return Origins(z, np.zeros((len(z), 0), np.float32), np.zeros_like(z))
     flow = model.flow
     points = flow.to_points(z)
     clusters = ops.convert_to_numpy(flow.cluster(points))
-    noise = flow.carry(points, clusters, 1, 0, guidance=0)
-    return Origins(noise, clusters, points - flow.carry(noise, clusters, 0, 1, guidance=0))
+    noise = flow.carry(points, clusters, 1, 0, guidance=0, batch=batch)
+    return Origins(noise, clusters, points - flow.carry(noise, clusters, 0, 1, guidance=0, batch=batch))
 
 
-def latents(model: VAE, found: Origins, guidance: float | NDArray[np.float32] = 0.0) -> NDArray[np.float32]:
+def latents(
+    model: VAE, found: Origins, guidance: float | NDArray[np.float32] = 0.0, batch: int = BATCH
+) -> NDArray[np.float32]:
     """z (n, latent_dim) from their origins; without guidance those of `origins`."""
     if not model.has_flow:
         return found.noise
-    points = model.flow.carry(found.noise, found.clusters, 0, 1, guidance)
+    points = model.flow.carry(found.noise, found.clusters, 0, 1, guidance, batch=batch)
     return model.flow.to_latents(points + found.rest)
 
 
@@ -73,7 +76,7 @@ def midpoints(model: VAE, start: NDArray[np.float32], end: NDArray[np.float32]) 
 
 
 def interpolation(
-    model: VAE, images: Sequence[Pixels] | Pixels, pairs: Sequence[tuple[int, int]], steps: int
+    model: VAE, images: Sequence[Pixels] | Pixels, pairs: Sequence[tuple[int, int]], steps: int, batch: int = BATCH
 ) -> Pixels:
     """Decode the way from one image to another, for some pairs.
 
@@ -85,10 +88,11 @@ def interpolation(
     Returns:
         uint8 (pairs, steps + 1, size, size, 3), from the reconstruction of one image to that of the other.
     """
-    found = origins(model, encode(model, images).z_mean)
+    found = origins(model, encode(model, images).z_mean, batch)
     start, end = np.repeat(pairs, steps + 1, axis=0).T
     shares = np.tile(np.linspace(0, 1, steps + 1), len(pairs))
-    decoded = decode_in_batches(model, latents(model, between(found.some(start), found.some(end), shares)))
+    way = between(found.some(start), found.some(end), shares)
+    decoded = decode_in_batches(model, latents(model, way, batch=batch))
     return np.stack(list(decoded)).reshape(len(pairs), steps + 1, *images[0].shape)
 
 

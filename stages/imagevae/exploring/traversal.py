@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
@@ -14,6 +15,8 @@ from imagevae.cli.errors import BadInput
 from imagevae.exploring.interpolation import Pixels
 from imagevae.images.contact_sheet import contact_sheet
 from imagevae.model.coding import decode_in_batches
+from imagevae.model.flow import BATCH
+from imagevae.model.priors import STEPS
 from imagevae.model.vae import VAE
 
 REACH = 2.0  # how far a traversal goes to either side, in standard deviations of an axis
@@ -107,16 +110,49 @@ def traversal(model: VAE, axes: Sequence[Axis], start: NDArray[np.float32] | Non
 
 def _moved(model: VAE, point: NDArray[np.float32], moves: NDArray[np.float32], is_mean: bool) -> NDArray[np.float32]:
     """A point (1, latent_dim) after each of some moves, (n, latent_dim), as far as the flow follows them."""
-    if not model.has_flow:
-        return point + moves
-    flow = model.flow
-    if is_mean:
+    if is_mean and model.has_flow:
         noise = np.random.default_rng(0).standard_normal(point.shape, np.float32)
-        clusters = ops.convert_to_numpy(flow.cluster(point + moves))
-        return flow.carry((1 - MEAN_TIME) * noise + MEAN_TIME * moves, clusters, MEAN_TIME, 1)
-    own = ops.convert_to_numpy(flow.cluster(point))
-    entered = flow.carry(point, own, 1, TIME, guidance=0)
-    return flow.carry(entered + PULL * TIME * moves, np.repeat(own, len(moves), axis=0), TIME, 1, guidance=0)
+        clusters = ops.convert_to_numpy(model.flow.cluster(point + moves))
+        return model.flow.carry((1 - MEAN_TIME) * noise + MEAN_TIME * moves, clusters, MEAN_TIME, 1)
+    return move(model, enter(model, point), moves)
+
+
+class Entered(NamedTuple):
+    """A point that the flow was entered from, at `TIME` on its way from noise to latents: there it can be moved.
+
+    Attributes:
+        point: (1, latent_dim), at `TIME`; without a flow the point itself.
+        cluster: (1, CLUSTERS), its own.
+    """
+
+    point: NDArray[np.float32]
+    cluster: NDArray[np.float32]
+
+
+def enter(model: VAE, point: NDArray[np.float32], batch: int = BATCH) -> Entered:
+    """Carry latents as a flow sees them, (1, latent_dim), back to `TIME`."""
+    if not model.has_flow:
+        return Entered(point, np.zeros((1, 0), np.float32))
+    own = ops.convert_to_numpy(model.flow.cluster(point))
+    return Entered(model.flow.carry(point, own, 1, TIME, guidance=0, batch=batch), own)
+
+
+def move(
+    model: VAE, start: Entered, moves: NDArray[np.float32], steps: int = STEPS, batch: int = BATCH
+) -> NDArray[np.float32]:
+    """Move a point, as far as the flow follows it: latents as a flow sees them after each of some moves.
+
+    Args:
+        moves: (n, latent_dim).
+        steps, batch: see `FlowPrior.carry`.
+
+    Returns:
+        (n, latent_dim).
+    """
+    if not model.has_flow:
+        return start.point + moves
+    entered, clusters = start.point + PULL * TIME * moves, np.repeat(start.cluster, len(moves), axis=0)
+    return model.flow.carry(entered, clusters, TIME, 1, guidance=0, steps=steps, batch=batch)
 
 
 def plane(model: VAE, steps: int = 19) -> Pixels:

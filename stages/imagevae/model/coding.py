@@ -64,14 +64,19 @@ def active_units(z_mean: NDArray) -> NDArray[np.bool_]:
     return z_mean.var(axis=0) > 0.01
 
 
-def decode_in_batches(model: VAE, latents: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.uint8]]:
+def decode_in_batches(
+    model: VAE, latents: Iterable[NDArray[np.float32]], size: int = BATCH
+) -> Iterator[NDArray[np.uint8]]:
     """Decode z, (latent_dim,) each, into images, uint8 (size, size, 3) each, one after another.
+
+    Args:
+        size: of the batches; a few images take less time in a small one.
 
     Raises:
         BadInput: what the decoder gives is infinite or no number.
     """
-    decoder = _compiled(model)
-    for batch, count in batches_of(latents, BATCH):
+    decoder = _compiled(model, size)
+    for batch, count in batches_of(latents, size):
         mean = decoder.predict_on_batch(batch.astype(np.float32))[:count]
         if not np.isfinite(mean).all():
             raise BadInput(
@@ -98,8 +103,9 @@ class Decoder(keras.Model):
         return self.model.decode(z)
 
 
-@lru_cache(maxsize=1)
-def _compiled(model: VAE) -> keras.Model:
+@lru_cache(maxsize=2)
+def _compiled(model: VAE, size: int) -> keras.Model:
+    """The decoder for batches of one size."""
     decoder = Decoder(model)
     decoder.compile(jit_compile=False)
     return decoder

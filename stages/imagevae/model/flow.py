@@ -182,6 +182,7 @@ class FlowPrior(keras.Model):
         end: float,
         guidance: float | NDArray[np.float32] = 1.0,
         steps: int = STEPS,
+        batch: int = BATCH,
     ) -> NDArray[np.float32]:
         """Carry points along the flow from one time to another, forward or backward, by Heun's method.
 
@@ -190,15 +191,16 @@ class FlowPrior(keras.Model):
             clusters: (n, clusters), one-hot, or weights of several whose sum is 1.
             start, end: times, 0 to 1.
             guidance: see above, of all points or of each, (n,); without, the way leads back where it came from.
+            batch: points that are carried together; a few of them take less time in a small one.
         """
         weights = np.broadcast_to(np.float32(guidance) * np.float32(self.strength), len(points))
-        step = heun_step(self.network, self.guide if weights.any() else None)
+        step = heun_step(self.network, self.guide if weights.any() else None, batch)
         found = []
         inputs = (np.asarray(rows, np.float32) for rows in (points, clusters, weights))
-        for batches in zip(*(batches_of(rows, BATCH) for rows in inputs), strict=True):
+        for batches in zip(*(batches_of(rows, batch) for rows in inputs), strict=True):
             (at, count), (cluster, _), (weight, _) = batches
             for times in _intervals(start, end, steps):
-                before, after = (np.full((BATCH, 1), time, np.float32) for time in times)
+                before, after = (np.full((batch, 1), time, np.float32) for time in times)
                 at = step.predict_on_batch((at, cluster, weight[:, None], before, after))
             found.append(at[:count])
         return np.concatenate(found)

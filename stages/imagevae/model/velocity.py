@@ -98,7 +98,8 @@ class HeunStep(keras.Model):
         return points + (after - before) / 2 * (first + second)
 
 
-@lru_cache(maxsize=2)
-def heun_step(network: keras.Model, guide: keras.Model | None) -> HeunStep:
-    """The step of these networks, the same one whenever it is asked for: what it is compiled to lies with it."""
+@lru_cache(maxsize=4)
+def heun_step(network: keras.Model, guide: keras.Model | None, batch: int) -> HeunStep:
+    """The step of these networks for batches of one size, the same one whenever it is asked for: what it is compiled to
+    lies with it, and is another thing for each size."""
     return HeunStep(network, guide)
