@@ -69,6 +69,9 @@ class DrawTab:
                     another = ui.button("Another", on_click=lambda: self._seed.set_value(random.randrange(2**32)))
                     another.props("flat no-caps").classes("another-seed")
                 ui.label("The same seed gives the same images, as in sample.py.").classes("text-caption opacity-70")
+                classes = {"": "any", **{name: name for name in playground.classes}}
+                self._label = ui.select(classes, value="", label="Class", with_input=True, on_change=self.follow)
+                self._label.classes("label w-full").set_visibility(len(classes) > 1)
                 self._count = Slider("Count", (1, MOST), 1, 16, "A larger count keeps the first images.", self.follow)
                 self._temperature = Slider(
                     "Temperature", (0, 2), STEP, 1, "Below 1 images are more alike and more typical.", self.follow
@@ -83,7 +86,8 @@ class DrawTab:
     async def _draw(self) -> None:
         if self._seed.value is None:
             return
-        settings = int(self._seed.value), int(self._count.value), self._temperature.value, self._guidance.value
+        count, temperature, guidance = (slider.value for slider in (self._count, self._temperature, self._guidance))
+        settings = int(self._seed.value), int(count), temperature, guidance, self._label.value or None
         with self._note.reporting(""), self._busy:
             self.drawn = drawn = await asyncio.to_thread(self._playground.draw, *settings)
             self._tiles.clear()

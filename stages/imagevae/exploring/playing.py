@@ -13,6 +13,7 @@ from imagevae.exploring.inputs import Folder, Form, square_apart
 from imagevae.exploring.interpolation import Pixels, interpolation
 from imagevae.exploring.traversal import Entered, enter, move, principal_axes
 from imagevae.model.coding import codes_in_batches, decode_in_batches, encode
+from imagevae.model.priors import Prior
 from imagevae.model.sampling import draw_latents
 from imagevae.model.vae import VAE
 
@@ -83,11 +84,19 @@ class Playground:
             self._codes[number] = code
         self.move(self.start(self.draw(0, 1, 1.0, 1.0).z[0]), np.zeros(len(self.axes)))  # which compiles what they need
 
-    def draw(self, seed: int, count: int, temperature: float, guidance: float) -> Drawn:
+    @property
+    def classes(self) -> Sequence[str]:
+        """Those that samples can be drawn of."""
+        return self._prior.classes
+
+    @property
+    def _prior(self) -> Prior:
+        return self.model.priors[self.model.settings["sampler"]]
+
+    def draw(self, seed: int, count: int, temperature: float, guidance: float, label: str | None = None) -> Drawn:
         """The first samples that `sample.py` draws with the same settings, to the byte."""
         with self._one_by_one:
-            prior = self.model.priors[self.model.settings["sampler"]]
-            z = np.stack(list(draw_latents(prior, count, seed, temperature, guidance)))
+            z = np.stack(list(draw_latents(self._prior, count, seed, temperature, guidance, label=label)))
             return Drawn(np.stack(list(decode_in_batches(self.model, z))), z)
 
     def read(self, file: Path) -> Pixels:
