@@ -85,7 +85,7 @@ def main(
     from imagevae.dataset.labels import read_labels
     from imagevae.dataset.squares import read_squares
     from imagevae.evaluation.between import between_section
-    from imagevae.evaluation.by_class import class_rows, classes_of, classes_section, in_proportion
+    from imagevae.evaluation.by_class import class_rows, classes_of, classes_section, in_proportion, report_missing
     from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
@@ -131,6 +131,7 @@ def main(
     values = read_factors(factors, known) if factors else None
     classes, labels = model.classes, read_labels(model.settings["labels"], label_table)
     numbers = classes_of(classes, labels, training, held_out, sampled)
+    report_missing(classes, numbers.samples)
     judges = judges_of(model.size, networks, seed, features, features_range)
 
     sets = choose(training, held_out, sampled.subset(in_proportion(numbers.samples, numbers.training)), compared, seed)

@@ -21,7 +21,17 @@ from imagevae.model.priors import MixturePrior, NormalPrior
 from imagevae.model.vae import VAE
 from imagevae.training import fit_flow as fitting
 from imagevae.training.checkpoint import Checkpoint
-from imagevae.training.fit_flow import WhileNew, copy_test, count_clusters, fit_best_flow, fit_flow, moments, prominence
+from imagevae.training.fit_flow import (
+    WhileNew,
+    allotted,
+    clusters,
+    copy_test,
+    count_clusters,
+    fit_best_flow,
+    fit_flow,
+    moments,
+    prominence,
+)
 from imagevae.training.loop import Best
 
 LATENTS = 6
@@ -79,6 +89,30 @@ def test_a_flow_that_knows_the_grid_learns_from_few_what_neighbours_have_in_comm
         return fit_flow(flow, as_latents(training), as_latents(held_out), best, 150, seed=0).log_prob(new).mean()
 
     assert density(side=8) > density(side=0) + 1
+
+
+@given(sizes=st.lists(st.integers(1, 10**5), min_size=1, max_size=80), seats=st.integers(1, 64))
+def test_each_class_has_clusters_by_its_size(sizes: list[int], seats: int):
+    given = allotted(sizes, seats)
+    assert sum(given) == max(seats, len(sizes))
+    assert min(given) >= 1
+    for one, other in itertools.permutations(range(len(sizes)), 2):
+        assert sizes[one] > sizes[other] or given[one] <= given[other] + 1
+
+
+def test_clusters_lie_in_classes_however_these_lie():
+    points = np.random.default_rng(0).standard_normal((400, 40)).astype(np.float32)
+    owners = np.repeat([-1, 0, 1], [20, 80, 300])
+    found = clusters(points, CLUSTERS, 0, owners)
+    assert found.shares.sum() == pytest.approx(1)
+    for owner, count in ((-1, 20), (0, 80), (1, 300)):
+        own = found.owners == owner
+        assert found.shares[own].sum() == pytest.approx(count / 400)
+        assert found.shares[own] @ found.centres[own] == pytest.approx(
+            points[owners == owner].sum(axis=0) / 400, abs=1e-6
+        )
+    assert np.array_equal(clusters(points, 1, 0, owners).owners, [-1, 0, 1])
+    assert clusters(points, CLUSTERS, 0).owners.max() == 0
 
 
 # How copies are found

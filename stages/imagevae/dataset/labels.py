@@ -49,7 +49,7 @@ class Labels(NamedTuple):
         """
         if self.kind == "folders":
             return [folder_label(name) for name in names]
-        return [self.table.get(name, NO_LABEL) for name in names]
+        return [self.table.get(name, NO_LABEL) if self.kind == "table" else NO_LABEL for name in names]
 
 
 def folder_label(name: str) -> str:

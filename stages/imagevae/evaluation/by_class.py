@@ -1,5 +1,6 @@
 """What is measured class by class, where images have labels."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -42,6 +43,17 @@ def classes_of(classes: Sequence[str], labels: Labels, training: Images, held_ou
     folders = [name.rpartition("/")[0] for name in samples.names]
     drawn = numbered(folders, [class_folder(name) for name in classes])
     return Kinds(numbered(labels.of(training.names), classes), numbered(labels.of(held_out.names), classes), drawn)
+
+
+def report_missing(names: Sequence[str], asked: NDArray[np.int64]) -> None:
+    """Say on stderr where samples were drawn of some classes alone, given the class of each, (n,)."""
+    drawn = len(set(asked) - {NO_CLASS})
+    if 0 < drawn < len(names):
+        print(
+            f"warning: samples are of {drawn} of {len(names)} classes; figures against all unseen images are of these "
+            "alone",
+            file=sys.stderr,
+        )
 
 
 def in_proportion(asked: NDArray[np.int64], training: NDArray[np.int64]) -> NDArray[np.int64]:

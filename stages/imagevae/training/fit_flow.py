@@ -68,9 +68,10 @@ def fit_best_flow(
         done = len(best.history) / epochs
         kept = is_last or done > 0.5
         if best.enough(best.history[-1]):
+            fewer = "with a cluster for each class" if classes.names else "without clusters"
             print(
                 f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['val_c_t']:.1f}); "
-                + ("the weights before are kept" if kept else "a narrower one, without clusters, takes its place"),
+                + ("the weights before are kept" if kept else f"a narrower one, {fewer}, takes its place"),
                 file=sys.stderr,
             )
             if kept and len(best.history) == 1:
