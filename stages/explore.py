@@ -285,12 +285,12 @@ def app(model_file: Path, images: Path | None, host: str, port: int, fit: str, b
 
     with listen(host, port) as listening:
         model = load(model_file)
-        from imagevae.exploring.inputs import Folder, Form
+        from imagevae.exploring.inputs import Form, open_folder
         from imagevae.exploring.page import Page
         from imagevae.exploring.playing import Playground
 
         form = Form(model.size, fit, background)
-        playground = Playground(model, form, Folder(images, form) if images else None)
+        playground = Playground(model, form, open_folder(images, form) if images else None)
         serve(lambda: Page(playground, f"Playing with {model_file.name}"), listening)
 
 

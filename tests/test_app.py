@@ -269,6 +269,16 @@ def test_ctrl_c_ends_it_quietly(app: App):
     assert app.process.stderr.read().strip() == "explore: stopped"
 
 
+def test_what_the_page_needs_leaves_every_pinned_version_alone():
+    core, page = (
+        set(re.findall(r"^([\w.-]+)(==[^ ;\n]+)", (ROOT / file).read_text(), flags=re.MULTILINE))
+        for file in ("requirements.txt", "requirements-app.txt")
+    )
+    pinned = {name for name, _ in core}
+    assert {"jinja2", "pydantic"} <= pinned
+    assert {(name, version) for name, version in page if name in pinned} <= core
+
+
 def test_what_can_not_be_served_is_refused(model_file: Path, tmp_path: Path):
     """Before a model is loaded, where that is possible."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from conftest import write_images
 from imagevae.cli.errors import BadInput
-from imagevae.exploring.inputs import Folder, Form, read_square, square_apart
+from imagevae.exploring.inputs import Form, open_folder, read_square, square_apart
 
 FORM = Form(16, "pad", (0, 0, 0))
 
@@ -43,7 +43,7 @@ def test_images_of_odd_kinds_are_squares_too(tmp_path: Path):
 
 def test_a_folder_gives_any_of_its_images_and_all_in_turn(tmp_path: Path):
     write_images(tmp_path / "any", 5, size=40)
-    folder = Folder(tmp_path / "any", FORM)
+    folder = open_folder(tmp_path / "any", FORM)
     assert folder.names == [f"000{number}.png" for number in range(5)]
     assert len(folder) == 5
     squares = list(folder)

@@ -20,7 +20,7 @@ from imagevae.cli.errors import BadInput
 from imagevae.cli.ours import is_manifest
 from imagevae.images.codec import RGB, decode, flatten
 from imagevae.images.left_aside import report
-from imagevae.images.listing import Item, read_file
+from imagevae.images.listing import Item, Items, read_file
 from imagevae.images.manifest import MANIFEST, read_rows
 from imagevae.images.sources import list_source
 from imagevae.images.square import fit_square
@@ -72,51 +72,55 @@ def _square_of(file: Path, form: Form) -> Pixels:
     return form.square(decode(read_file(file)))
 
 
+@dataclass(frozen=True)
 class Folder:
-    """The images of a folder, archive or folder of shards as squares, in the order of their names.
+    """The images of a folder, archive or folder of shards, in the order of their names, as squares.
 
-    Raises:
-        BadInput: no such folder, no image in it, or a damaged one, here or when it is read.
-        OSError: one can't be read.
-
-    Attributes:
-        names: of the images.
+    One after another, a few are read at a time, so memory does not grow with their size; or by their number.
     """
 
-    def __init__(self, source: Path, form: Form):
-        listing = list_source(source)
-        for line in report(listing.aside, source):
-            print(line, file=sys.stderr)
-        for name, reason in sorted(listing.rejected.items()):
-            raise BadInput(f"{source / name}: {reason}")
-        self._decode = _decode_array if _holds_arrays(source) else decode
-        self._items, self._source, self._form = listing.items, source, form
-        self.names = listing.items.names
+    source: Path
+    form: Form
+    items: Items
+    decode: Decode
+
+    @property
+    def names(self) -> list[str]:
+        return self.items.names
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.items)
 
     def __getitem__(self, number: int) -> Pixels:
-        return self._square(self._items[number])
+        return _read(self.items[number], self.decode, self.form, self.source)
 
     def __iter__(self) -> Iterator[Pixels]:
-        """All of them, with a bar. A few are read at a time, so memory does not grow with their size."""
-        with (
-            ThreadPoolExecutor() as pool,
-            tqdm(total=len(self), desc=str(self._source), unit="image", disable=None) as bar,
-        ):
-            stream = iter(self._items)
+        bar = tqdm(total=len(self), desc=str(self.source), unit="image", disable=None)
+        with ThreadPoolExecutor() as pool, bar:
+            stream = iter(range(len(self)))
             while part := list(islice(stream, AHEAD)):
-                yield from pool.map(self._square, part)
+                yield from pool.map(self.__getitem__, part)
                 bar.update(len(part))
 
-    def _square(self, item: Item) -> Pixels:
-        return _read(item, self._decode, self._form, self._source)
+
+def open_folder(source: Path, form: Form) -> Folder:
+    """Look through a folder, archive or folder of shards.
+
+    Raises:
+        BadInput: no such folder, or no image in it; as its images are read, also a damaged one.
+        OSError: one can't be read.
+    """
+    listing = list_source(source)
+    for line in report(listing.aside, source):
+        print(line, file=sys.stderr)
+    for name, reason in sorted(listing.rejected.items()):
+        raise BadInput(f"{source / name}: {reason}")
+    return Folder(source, form, listing.items, _decode_array if _holds_arrays(source) else decode)
 
 
 def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
-    """The names and the squares of a `Folder`, which see."""
-    folder = Folder(source, form)
+    """The images of a source, see `open_folder`: the names, and the squares."""
+    folder = open_folder(source, form)
     return folder.names, iter(folder)
 
 
