@@ -89,6 +89,7 @@ def main(
     from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
+    from imagevae.evaluation.folder import folder_section
     from imagevae.evaluation.headlines import headlines, summary
     from imagevae.evaluation.sections import (
         CODED,
@@ -145,6 +146,7 @@ def main(
         "between": between_section(model, judges, sets, made, seed),
         **code_sections(model.axes, made.encoded, sets, values, seed),
     }
+    sections["folder"], of_folder = folder_section(model, sets)
     if classes:
         chosen = [images.some(compared, seed) for images in (training, held_out, sampled)]
         kinds, by_class = classes_of(classes, labels, *chosen), sets._replace(samples=chosen[-1][:])
@@ -152,7 +154,8 @@ def main(
         sections["classes"] = classes_section(classes, kinds, networks_of_last, by_class, distance)
     if pictures:
         with new_folder(pictures) as folder:
-            shots = sheets(sets, made, shown) | {"interpolations": interpolations(model, sets.held_out[:8])}
+            shots = sheets(sets, made, shown) | of_folder
+            shots["interpolations"] = interpolations(model, sets.held_out[:8])
             if classes and (kinds.samples != NO_CLASS).any():
                 shots["classes"] = class_rows(classes, kinds, by_class)
             for name, sheet in shots.items():

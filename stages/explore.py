@@ -29,6 +29,11 @@ def output(what: str) -> Callable[[Any], Any]:
     return click.option("--output", type=command.FOLDER, required=True, help=f"Folder for {what}.")
 
 
+def fitted(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags that bring images into the model's form, see `Form`."""
+    return command.fit(command.background(function))
+
+
 def load(file: Path) -> "VAE":
     """Start Keras, and load a model."""
     from imagevae.model.backend import start_keras
@@ -44,9 +49,8 @@ def load(file: Path) -> "VAE":
 @images
 @output("the reconstructions")
 @command.form
-@command.fit
-@command.background
-def reconstruct(model_file: Path, images: Path, output: Path, form: str, fit: str, background: tuple[int, ...]) -> None:
+@fitted
+def reconstruct(model_file: Path, images: Path, output: Path, form: str, **fitting: Any) -> None:
     """Reconstruct each image of a folder, from z_mean."""
     model = load(model_file)
     from imagevae.cli.output import new_folder
@@ -55,7 +59,7 @@ def reconstruct(model_file: Path, images: Path, output: Path, form: str, fit: st
     from imagevae.model.coding import decode_in_batches, encode_in_batches
 
     with new_folder(output) as folder:
-        names, squares = read_folder(images, Form(model.size, fit, background))
+        names, squares = read_folder(images, Form(model.size, **fitting))
         decoded = decode_in_batches(model, (z_mean for z_mean, _ in encode_in_batches(model, squares)))
         write_squares(folder, zip(names, decoded, strict=True), form, {"reconstructed": images.name})
 
@@ -65,11 +69,8 @@ def reconstruct(model_file: Path, images: Path, output: Path, form: str, fit: st
 @images
 @output("latents.csv")
 @click.option("--all", "everything", is_flag=True, help="Write z_mean and z_log_sigma instead, all latents of both.")
-@command.fit
-@command.background
-def encode(
-    model_file: Path, images: Path, output: Path, everything: bool, fit: str, background: tuple[int, ...]
-) -> None:
+@fitted
+def encode(model_file: Path, images: Path, output: Path, everything: bool, **fitting: Any) -> None:
     """Write the codes of images to latents.csv.
 
     A row for each image of the folder: its name, and its code, which is where it lies on the axes along which the
@@ -84,7 +85,7 @@ def encode(
     from imagevae.model.coding import codes_in_batches, encode_in_batches
 
     with new_folder(output) as folder:
-        names, squares = read_folder(images, Form(model.size, fit, background))
+        names, squares = read_folder(images, Form(model.size, **fitting))
         columns, rows = {"code": model.axes.count}, codes_in_batches(model, squares)
         if everything:
             columns = {"z_mean": model.latent_dim, "z_log_sigma": model.latent_dim}
@@ -97,11 +98,8 @@ def encode(
 @click.argument("files", metavar="IMAGE IMAGE [IMAGE]...", type=command.FILE, nargs=-1, required=True)
 @click.option("--closed", is_flag=True, help="Go on from the last image to the first.")
 @output("strip.png and animation.png")
-@command.fit
-@command.background
-def interpolate(
-    model_file: Path, files: tuple[Path, ...], closed: bool, output: Path, fit: str, background: tuple[int, ...]
-) -> None:
+@fitted
+def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, output: Path, **fitting: Any) -> None:
     """Show the way from one image to the next.
 
     Through two images or more, as strip.png, with a row from each to the next, and animation.png. The way leads through
@@ -120,7 +118,7 @@ def interpolate(
     from imagevae.images.encoding import encode_png
 
     with new_folder(output) as folder:
-        form, last = Form(model.size, fit, background), len(files) - 1
+        form, last = Form(model.size, **fitting), len(files) - 1
         squares = [read_square(file, form) for file in files]
         pairs = [(number, number + 1) for number in range(last)] + [(last, 0)] * closed
         ways = interpolation(model, squares, pairs, FRAMES)
@@ -141,17 +139,9 @@ def interpolate(
 )
 @click.option("--count", type=click.IntRange(1, 1000), default=8, help="Number of variations for each --kept.")
 @click.option("--seed", type=command.SEED, default=0, help="Seed of the variations.")
-@command.fit
-@command.background
+@fitted
 def vary(
-    model_file: Path,
-    file: Path,
-    output: Path,
-    kept: tuple[float, ...],
-    count: int,
-    seed: int,
-    fit: str,
-    background: tuple[int, ...],
+    model_file: Path, file: Path, output: Path, kept: tuple[float, ...], count: int, seed: int, **fitting: Any
 ) -> None:
     """Draw variations of an image.
 
@@ -166,7 +156,7 @@ def vary(
     from imagevae.images.encoding import encode_png
 
     with new_folder(output) as folder:
-        square = read_square(file, Form(model.size, fit, background))
+        square = read_square(file, Form(model.size, **fitting))
         shares = list(dict.fromkeys(kept))
         rows = variations(model, square, shares, count, seed)
         for share, row in zip(shares, rows, strict=True):
@@ -182,17 +172,8 @@ def vary(
 @click.option(
     "--count", type=click.IntRange(1, 64), default=12, help="Number of axes, from the one that explains most."
 )
-@command.fit
-@command.background
-def traverse(
-    model_file: Path,
-    output: Path,
-    start: Path | None,
-    file: Path | None,
-    count: int,
-    fit: str,
-    background: tuple[int, ...],
-) -> None:
+@fitted
+def traverse(model_file: Path, output: Path, start: Path | None, file: Path | None, count: int, **fitting: Any) -> None:
     """Show what lies along each axis.
 
     A row for each in traversal.png: the axes along which training images vary most, from -2 to 2 standard deviations,
@@ -211,7 +192,7 @@ def traverse(
     if not axes:
         raise BadInput(f"{model_file}: its training images are all alike, there is no axis to follow")
     with new_folder(output) as folder:
-        z = encode(model, [read_square(start, Form(model.size, fit, background))]).z_mean[0] if start else None
+        z = encode(model, [read_square(start, Form(model.size, **fitting))]).z_mean[0] if start else None
         picture = labelled(traversal(model, axes, z), [axis.name for axis in axes])
         (folder / "traversal.png").write_bytes(encode_png(picture))
 
@@ -221,9 +202,8 @@ def traverse(
 @click.argument("first", type=command.SOURCE)
 @click.argument("second", type=command.SOURCE)
 @output("direction.csv")
-@command.fit
-@command.background
-def direction(model_file: Path, first: Path, second: Path, output: Path, fit: str, background: tuple[int, ...]) -> None:
+@fitted
+def direction(model_file: Path, first: Path, second: Path, output: Path, **fitting: Any) -> None:
     """Find what tells the images of two folders apart.
 
     Writes the mean latents of FIRST and SECOND to direction.csv. `traverse --axes` follows the axis through both:
@@ -236,10 +216,34 @@ def direction(model_file: Path, first: Path, second: Path, output: Path, fit: st
     from imagevae.model.coding import mean_latents
 
     with new_folder(output) as folder:
-        form = Form(model.size, fit, background)
+        form = Form(model.size, **fitting)
         means = [mean_latents(model, read_folder(source, form)[1]) for source in (first, second)]
         names = [source.resolve().name for source in (first, second)]
         write_latents(folder / "direction.csv", {"z": model.latent_dim}, names, means)
+
+
+@main.command()
+@command.model
+@images
+@output("strange.csv, strange.png and, where there are near-duplicates, doubles.png")
+@click.option("--reference", type=command.SOURCE, help="The images of the training, where --images are others.")
+@click.option("--shown", type=click.IntRange(1, 1000), default=24, help="Images, and groups, in the pictures.")
+@fitted
+def strange(model_file: Path, images: Path, output: Path, reference: Path | None, shown: int, **fitting: Any) -> None:
+    """Find odd images and near-duplicates in a folder.
+
+    strange.csv has a row for each image, the oddest first, with the share of held-out images that score higher. The
+    images are those of the training, or --reference names these.
+    """
+    model = load(model_file)
+    from imagevae.cli.output import new_folder
+    from imagevae.exploring.findings import write_findings
+    from imagevae.exploring.inputs import Form, open_folder
+
+    with new_folder(output) as folder:
+        form = Form(model.size, **fitting)
+        looked_at, training = open_folder(images, form), open_folder(reference, form) if reference else None
+        write_findings(folder, model, looked_at, training, shown)
 
 
 @main.command()
@@ -273,9 +277,8 @@ def manifold(model_file: Path, output: Path) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=7860, help="Port to serve it at; 0 for any that is free."
 )
-@command.fit
-@command.background
-def app(model_file: Path, images: Path | None, host: str, port: int, fit: str, background: tuple[int, ...]) -> None:
+@fitted
+def app(model_file: Path, images: Path | None, host: str, port: int, **fitting: Any) -> None:
     """Serve a page to play with a model.
 
     In a browser on this machine: draw samples, move an image along axes, go from one image to another and, with
@@ -289,7 +292,7 @@ def app(model_file: Path, images: Path | None, host: str, port: int, fit: str, b
         from imagevae.exploring.page import Page
         from imagevae.exploring.playing import Playground
 
-        form = Form(model.size, fit, background)
+        form = Form(model.size, **fitting)
         playground = Playground(model, form, open_folder(images, form) if images else None)
         serve(lambda: Page(playground, f"Playing with {model_file.name}"), listening)
 

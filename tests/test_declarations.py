@@ -34,10 +34,13 @@ SPARE = {
         "cli/loaded_code.py",  # as for robots
         "exploring/animation.py",  # for explore.py, as the next ones
         "exploring/controls.py",
+        "exploring/doubles.py",
+        "exploring/findings.py",
         "exploring/inputs.py",
         "exploring/page.py",
         "exploring/playing.py",
         "exploring/serving.py",
+        "exploring/strange.py",
         "images/archives.py",  # how folders are read, as the next two
         "images/sources.py",
         "images/unpacked.py",
@@ -46,7 +49,6 @@ SPARE = {
         "cli/loaded_code.py",  # as for robots
         "exploring/animation.py",  # for explore.py and sample, as the next ones
         "exploring/controls.py",
-        "exploring/inputs.py",
         "exploring/page.py",
         "exploring/playing.py",
         "exploring/serving.py",

@@ -11,7 +11,7 @@ FACTORS = ("colour", "body", "face", "eyes", "mouth", "accessory")
 COLOURS = ("blue", "brown", "green", "grey", "orange", "pink", "purple", "red", "white", "yellow")
 
 # Folders of the package in the order in which parts lie on each other, each with its place among FACTORS[1:].
-_LAYERS = (("003#01Body", 0), ("004#02Face", 1), ("002#Accessory", 4), ("001#Eyes", 2), ("000#Mouth", 3))
+LAYERS = (("003#01Body", 0), ("004#02Face", 1), ("002#Accessory", 4), ("001#Eyes", 2), ("000#Mouth", 3))
 
 
 def draw_robot(colour: str, parts: list[int], size: int) -> NDArray[np.uint8]:
@@ -25,9 +25,13 @@ def draw_robot(colour: str, parts: list[int], size: int) -> NDArray[np.uint8]:
     Returns:
         uint8 (size, size, 4), RGBA with straight alpha.
     """
-    robot = np.zeros((size, size, 4), np.float32)
-    for folder, place in _LAYERS:
-        layer = _part(colour, folder, parts[place], size)
+    return compose([draw_part(colour, folder, parts[place], size) for folder, place in LAYERS])
+
+
+def compose(layers: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Lay parts over each other, the first one below, as `draw_part` gives them."""
+    robot = np.zeros(layers[0].shape, np.float32)
+    for layer in layers:
         robot *= 1 - layer[:, :, 3:] / np.float32(255)
         robot += layer
     robot[:, :, :3] *= 255 / np.maximum(robot[:, :, 3:], 1)
@@ -35,7 +39,7 @@ def draw_robot(colour: str, parts: list[int], size: int) -> NDArray[np.uint8]:
 
 
 @cache
-def _part(colour: str, folder: str, number: int, size: int) -> NDArray[np.uint8]:
+def draw_part(colour: str, folder: str, number: int, size: int) -> NDArray[np.uint8]:
     """uint8 (size, size, 4), RGB multiplied by alpha (Porter and Duff 1984), so that parts can be scaled and laid over
     each other; the number in the file's name stands for the shape, in every colour."""
     parts = files("robohash") / "sets" / "set1" / colour / folder

@@ -205,6 +205,21 @@ class FlowPrior(keras.Model):
             found.append(at[:count])
         return np.concatenate(found)
 
+    def surprise(self, z: NDArray[np.float32], time: float, draws: int) -> NDArray[np.float32]:
+        """Squared error of the velocity at z with noise added, latent by latent, (n, latent_dim) both: how badly the
+        flow removes noise from it, and so how little it expects it.
+
+        Args:
+            time: of the way from noise at 0 to latents at 1.
+            draws: noises, the same for each z, that the error is averaged over.
+        """
+        noise = np.random.default_rng(0).standard_normal((draws, self.latent_dim), np.float32)
+        points = np.repeat(self.to_points(z), draws, axis=0)
+        start = np.tile(noise, (len(z), 1))
+        clusters = ops.convert_to_numpy(self.cluster(points))
+        velocity = _predict(self.network, (1 - time) * start + time * points, time, clusters, size=BATCH)
+        return np.square(velocity - (points - start)).reshape(len(z), draws, -1).mean(axis=1)
+
     def to_points(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """From z to standardised latents, (n, latent_dim) each."""
         return (z - ops.convert_to_numpy(self.shift)) / ops.convert_to_numpy(self.scale)
@@ -252,9 +267,11 @@ def _divergence(
     return np.mean(estimates, axis=0) / (2 * step)
 
 
-def _predict(network: keras.Model, points: NDArray, time: float, *cluster: NDArray[np.float32]) -> NDArray:
+def _predict(
+    network: keras.Model, points: NDArray, time: float, *cluster: NDArray[np.float32], size: int = DENSITY_BATCH
+) -> NDArray:
     inputs = (points.astype(np.float32), np.full((len(points), 1), time, np.float32), *cluster)
-    parts = zip(*(batches_of(rows, DENSITY_BATCH) for rows in inputs), strict=True)
+    parts = zip(*(batches_of(rows, size) for rows in inputs), strict=True)
     found = [network.predict_on_batch([batch for batch, _ in part])[: part[0][1]] for part in parts]
     return np.concatenate(found)
 

@@ -108,6 +108,15 @@ METRICS = {
         "2020).",
         "around 0 is best",
     ),
+    "odd": Entry(
+        "Odd images",
+        "Share of training images that the model finds odder than 95% of unseen images: badly foreseen by the flow, or "
+        "badly reconstructed. 0.05 is expected by chance.",
+    ),
+    "doubles": Entry(
+        "Near-duplicates",
+        "Share of images of which there is another one at another size or compression, or shifted by a few pixels.",
+    ),
     "active_units": Entry("Active units", "Number of latents that vary with the image (Burda et al. 2016)."),
     "fd_from_prior": Entry(
         "Fréchet distance to the prior",
@@ -221,6 +230,7 @@ SECTIONS = {
     "between": "Between images",
     "code": "The code",
     "axes": "What the code knows of each factor",
+    "folder": "Odd images and near-duplicates",
     "classes": "Classes",
 }
 CROSSED = {"axes"}  # sections whose columns are what the last names say
@@ -232,6 +242,9 @@ PICTURES = {
     "reconstructions": "Left: unseen images. Right: their reconstructions.",
     "interpolations": "The way between two unseen images, which stand at the ends of each row, through the noise that "
     "the flow makes images of.",
+    "strange": "The oddest images of the training folder: the score, which about one of ten unseen images has above 1; "
+    "the image; its reconstruction; where the two differ; and where the flow is surprised.",
+    "doubles": "Groups of near-duplicates in the training folder, a row for each.",
     "suspects": "Left: the samples nearest to a training image. Right, in the same place: that training image.",
     "traversal": "A sample, moved along the axes along which training images vary most, from -2 to 2 standard "
     "deviations. At the left the share of the variance that each axis explains.",

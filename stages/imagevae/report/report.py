@@ -21,6 +21,7 @@ from imagevae.report.tables import Table, flat, headlines, interval, number, pix
 # Of pictures; then all others.
 ORDER = ["samples", "classes", "reconstructions", "interpolations", "traversal", "manifold"]
 SUSPECTS = "suspects"
+OF_FOLDER = ("strange", "doubles")
 KINDS = {"train": "training images", "held_out": "unseen images"}
 CURVES = {  # titles of the curves
     "loss": "Loss, nats per image",
@@ -37,7 +38,10 @@ def report(record: Record) -> str:
     """The report as a page of HTML: the same record gives the same bytes."""
     content = {
         "Key metrics": [(glossary.entry(name), estimate) for name, estimate in headlines(record.metrics).items()],
-        "Pictures": [_picture(record, name) for name in _ordered(record.pictures, ORDER) if name != SUSPECTS],
+        "Pictures": [
+            _picture(record, name) for name in _ordered(record.pictures, ORDER) if name not in (SUSPECTS, *OF_FOLDER)
+        ],
+        "Odd images and near-duplicates": [_picture(record, name) for name in OF_FOLDER if name in record.pictures],
         "Suspected copies": [_picture(record, name) for name in record.pictures if name == SUSPECTS],
         "Curves": [_curves(record, term) for term in _ordered(record.curves, list(CURVES))],
         "Latents": [_chart(UNITS, bar_chart(record.units, UNITS, "latent"))] if record.units else [],
