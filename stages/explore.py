@@ -232,8 +232,7 @@ def direction(model_file: Path, first: Path, second: Path, output: Path, **fitti
 def strange(model_file: Path, images: Path, output: Path, reference: Path | None, shown: int, **fitting: Any) -> None:
     """Find odd images and near-duplicates in a folder.
 
-    strange.csv has a row for each image, the oddest first, with the share of held-out images that score higher. The
-    images are those of the training, or --reference names these.
+    strange.csv has a row for each image, the oddest first, with the share of held-out images that score higher.
     """
     model = load(model_file)
     from imagevae.cli.output import new_folder
