@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from audit import noting_contacts
 from browsers import chromium, needs_browser
 from conftest import ROOT, assert_refused, run_here, run_stage
+from imagevae.model.archive import save_model
+from imagevae.model.vae import VAE
 
 pytestmark = [pytest.mark.slow, needs_browser]
 PATIENCE = 60  # seconds until a condition must hold
@@ -90,40 +93,52 @@ def pixels(source: str) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def app(model_file: Path, squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    folder = tmp_path_factory.mktemp("app")
-    script = str(ROOT / "stages" / "explore.py")
-    words = [sys.executable, script, "app", "--model", model_file, "--images", squares, "--port", "0"]
-    environment = {**os.environ, **noting_contacts(folder / "audit")}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+def browser() -> Iterator[webdriver.Chrome]:
+    with chromium(browser="ALL", performance="ALL") as browser:
+        yield browser
+
+
+@contextmanager
+def serving(browser: webdriver.Chrome, folder: Path, *flags: object) -> Iterator[App]:
+    """A server whose working folder is `empty` in a folder, and its page."""
     (folder / "empty").mkdir()
-    with subprocess.Popen(list(map(str, words)), text=True, env=environment, cwd=folder / "empty", **pipes) as process:
+    words = [sys.executable, ROOT / "stages" / "explore.py", "app", "--port", 0, *flags]
+    with subprocess.Popen(
+        list(map(str, words)),
+        cwd=folder / "empty",
+        env={**os.environ, **noting_contacts(folder / "audit")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
-            with chromium(browser="ALL", performance="ALL") as browser:
-                app = App(browser, process, folder / "audit" / "contacts")
-                app.open()
-                yield app
+            app = App(browser, process, folder / "audit" / "contacts")
+            app.open()
+            yield app
         finally:
             process.kill()
 
 
-@pytest.fixture
-def drawn(model_file: Path, tmp_path: Path) -> Callable[..., list[str]]:
-    """What sample.py draws, as addresses that hold the bytes."""
-
-    def draw(*flags: object) -> list[str]:
-        folder = tmp_path / " ".join(map(str, flags))
-        assert run_here("sample", "--model", model_file, "--output", folder, *flags).returncode == 0
-        files = sorted(folder.glob("*.png"))
-        return [f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}" for file in files]
-
-    return draw
+@pytest.fixture(scope="module")
+def app(
+    browser: webdriver.Chrome, model_file: Path, squares: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("app")
+    with serving(browser, folder, "--model", model_file, "--images", squares) as app:
+        yield app
 
 
-def test_samples_are_those_of_sample_py_with_the_same_settings(app: App, drawn: Callable[..., list[str]]):
+def drawn(model: Path, folder: Path, *flags: object) -> list[str]:
+    """What sample.py draws into a folder, as addresses that hold the bytes."""
+    assert run_here("sample", "--model", model, "--output", folder, *flags).returncode == 0
+    files = sorted(folder.rglob("*.png"))
+    return [f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}" for file in files]
+
+
+def test_samples_are_those_of_sample_py_with_the_same_settings(app: App, model_file: Path, tmp_path: Path):
     app.open()
     first = app.pictures(".samples")
-    assert first == drawn("--count", 16)
+    assert first == drawn(model_file, tmp_path / "first", "--count", 16)
     seed = app.find(".seed input")
     seed.send_keys(Keys.CONTROL, "a")
     seed.send_keys("7")
@@ -136,7 +151,7 @@ def test_samples_are_those_of_sample_py_with_the_same_settings(app: App, drawn: 
     app.until(lambda: app.pictures(".samples") == first[:1])
     app.slide("Temperature", Keys.PAGE_UP)
     app.slide("Guidance", Keys.PAGE_DOWN)
-    strange = drawn("--count", 1, "--temperature", 2, "--guidance", 0)
+    strange = drawn(model_file, tmp_path / "strange", "--count", 1, "--temperature", 2, "--guidance", 0)
     app.until(lambda: app.pictures(".samples") == strange)
     app.press(".another-seed")
     app.changed(".samples", strange)
@@ -267,6 +282,23 @@ def test_ctrl_c_ends_it_quietly(app: App):
     assert app.process.wait(PATIENCE) == 130
     assert app.process.stdout.read() == ""
     assert app.process.stderr.read().strip() == "explore: stopped"
+
+
+def test_samples_of_a_class_are_those_of_sample_py_and_without_images_nothing_is_looked_at(
+    browser: webdriver.Chrome, tmp_path: Path
+):
+    fitted = dict(labels="folders", classes=["cat", "dog"], densities={"flow": -1.0}, sampler="flow")
+    model = VAE(size=8, network="vector", latent_dim=2, width=4, **fitted)
+    model.scale.assign(1.0)
+    model.flow.group(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.full(2, 0.5), np.arange(2))
+    save_model(model, tmp_path / "vae.keras")
+    with serving(browser, tmp_path, "--model", tmp_path / "vae.keras") as app:
+        assert [tab.text for tab in browser.find_elements(By.CSS_SELECTOR, ".q-tab")] == ["Draw", "Move", "Between"]
+        app.press(".label")
+        app.until(lambda: [option.text for option in browser.find_elements(By.CSS_SELECTOR, ".q-menu .q-item")][2:])
+        app.find(".q-menu .q-item:nth-of-type(3)").click()
+        expected = drawn(tmp_path / "vae.keras", tmp_path / "dogs", "--count", 16, "--label", "dog")
+        app.until(lambda: app.pictures(".samples") == expected)
 
 
 def test_what_the_page_needs_leaves_every_pinned_version_alone():
