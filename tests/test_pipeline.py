@@ -13,6 +13,7 @@ import pytest
 
 from conftest import ROOT, Project, stages_run, tree, write_images
 from imagevae.dataset.squares import read_squares
+from imagevae.images.encoding import encode_png
 from imagevae.images.manifest import read_rows
 
 pytestmark = pytest.mark.slow
@@ -84,6 +85,49 @@ def test_pictures_in_a_folder_of_their_own_are_used_and_the_demo_images_are_not_
     assert not (project.folder / "data" / "robots").exists()
     project.dvc("add", "data/my pictures")
     assert stages_run(project.dvc("repro")) == []
+
+
+COLOURS = ("red", "green", "blue")
+
+
+def write_colours(folder: Path, count: int) -> None:
+    """Write images that shade from a colour to darker ones, in a folder for each colour, and one without a folder."""
+    noise = np.random.default_rng(0)
+    for place, colour in enumerate(COLOURS):
+        for number in range(count):
+            levels = np.linspace(*noise.integers(120, 250, 2), 16).astype(np.uint8)
+            pixels = np.zeros((16, 16, 3), np.uint8)
+            pixels[:, :, place] = levels if number % 2 else levels[:, None]
+            (folder / colour).mkdir(parents=True, exist_ok=True)
+            (folder / colour / f"{number:03}.png").write_bytes(encode_png(pixels))
+    (folder / "grey.png").write_bytes(encode_png(np.full((16, 16, 3), 99, np.uint8)))
+
+
+def test_folders_are_classes_and_samples_are_of_the_class_asked_for(reproduced: Project, tmp_path: Path):
+    """A moved image has another class; no image is decoded again for that. A table that is a dependency is one too."""
+    project = reproduced.clone_to(tmp_path / "clone")
+    images = project.folder / "data" / "mine"
+    write_colours(images, 40)
+    train = {"labels": "folders", "network": "mlp", "epochs": 15, "learning_rate": 0.01, "flow_steps": 125}
+    project.change_params({"images": "data/mine", "train": train, "sample": {"count": 12, "label": "all"}})
+    assert stages_run(project.dvc("repro")) == ALL[1:]
+    samples = read_squares(project.folder / "data" / "samples")
+    asked = [name.split("/")[0] for name in samples.names]
+    assert asked == sorted([*COLOURS] * 12)
+    told = [COLOURS[pixels.mean(axis=(0, 1)).argmax()] for pixels in samples]
+    assert np.mean([one == other for one, other in zip(told, asked, strict=True)]) > 0.8
+    metrics = json.loads((project.folder / "metrics" / "evaluate.json").read_text())
+    assert metrics["class_accuracy"] > 0.8
+    assert list(metrics["with_intervals"]["classes"]["class_accuracy"]) == ["all", *sorted(COLOURS)]
+    for file in ("report.html", "model_card.md"):
+        assert all(f"{colour} (" in (project.folder / "metrics" / file).read_text() for colour in COLOURS)
+    assert {"classes.png"} <= set(tree(project.folder / "metrics" / "evaluate"))
+
+    (images / "red" / "000.png").rename(images / "green" / "moved.png")
+    assert stages_run(project.dvc("repro", "resize")) == ["rgba2rgb", "resize"]
+    assert "green/moved.png" in read_squares(project.folder / "data" / "resized").names
+    (project.folder / "data" / "no_labels.csv").write_text("path,label\n")
+    assert {"train", "evaluate"} <= set(json.loads(project.dvc("status", "--json")))
 
 
 def queued(project: Project) -> dict[str, str]:
