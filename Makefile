@@ -1,11 +1,12 @@
-# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, but for those
-# that `make test_sharing` runs: of remotes on real servers, and of projects inside of others. `make bench` runs the benchmarks.
+# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, but for those of JAX and of
+# clusters, which `make test_jax` runs, and those of remotes on real servers and of projects inside of others, which
+# `make test_sharing` runs. `make bench` runs the benchmarks.
 # `make setup REMOTES="s3 ssh"` adds what DVC needs for such remotes: azure, gs, s3, ssh or webdav. See README.md.
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test_sharing bench setup lock
+.PHONY: run test test_jax test_sharing bench setup lock
 .DEFAULT_GOAL := run
 
 run: .venv/pipeline
@@ -14,7 +15,10 @@ run: .venv/pipeline
 pytest = .venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test: .venv/tests
-	$(pytest) -m "not sharing"
+	$(pytest) -m "not jax and not sharing"
+
+test_jax: .venv/tests
+	$(pytest) -m jax
 
 test_sharing: .venv/tests
 	$(pytest) -m sharing

@@ -55,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (-slow[groups[item.path]], groups[item.path], item.path))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """End a run in which the processes would not keep to the groups, and wait for each other instead."""
+    if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("this pytest-xdist does not keep tests of a group together: see tests/requirements.in")
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a test by the place of its bytes, not by what they hold, which may be another thing in each process."""
     return argname if isinstance(val, bytes) else None

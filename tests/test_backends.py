@@ -13,6 +13,8 @@ import pytest
 from audit import at_moment
 from conftest import ON_JAX, ROOT, on, run_stage, train_outputs, tree
 
+pytestmark = pytest.mark.jax
+
 
 def pictures(folder: Path) -> np.ndarray:
     return np.stack([cv2.imread(str(file)) for file in sorted(folder.glob("*.png"))]).astype(int)
