@@ -85,7 +85,7 @@ def main(
     from imagevae.dataset.labels import read_labels
     from imagevae.dataset.squares import read_squares
     from imagevae.evaluation.between import between_section
-    from imagevae.evaluation.by_class import class_rows, classes_of, classes_section, in_proportion, report_missing
+    from imagevae.evaluation.by_class import class_sheets, classes_of, classes_section, in_proportion, report_missing
     from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
@@ -106,7 +106,6 @@ def main(
     from imagevae.exploring.interpolation import interpolations
     from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
-    from imagevae.model.classes import NO_CLASS
     from imagevae.report.model_card import model_card as write_card
     from imagevae.report.record import read_record
     from imagevae.report.report import report as write_report
@@ -150,14 +149,12 @@ def main(
     if classes:
         chosen = [images.some(compared, seed) for images in (training, held_out, sampled)]
         kinds, by_class = classes_of(classes, labels, *chosen), sets._replace(samples=chosen[-1][:])
-        networks_of_last, distance = list(judges.values())[-1], made.near["held_out"].distance
-        sections["classes"] = classes_section(classes, kinds, networks_of_last, by_class, distance)
+        sections["classes"] = classes_section(classes, kinds, list(judges.values())[-1], by_class, made)
+        of_folder |= class_sheets(classes, kinds, by_class)
     if pictures:
         with new_folder(pictures) as folder:
             shots = sheets(sets, made, shown) | of_folder
             shots["interpolations"] = interpolations(model, sets.held_out[:8])
-            if classes and (kinds.samples != NO_CLASS).any():
-                shots["classes"] = class_rows(classes, kinds, by_class)
             for name, sheet in shots.items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
             (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.encoded["model"].held_out)))

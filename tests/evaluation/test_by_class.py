@@ -14,7 +14,7 @@ from imagevae.evaluation.by_class import (
     COLUMNS,
     WIDE,
     Kinds,
-    class_rows,
+    class_sheets,
     classes_of,
     classes_section,
     in_proportion,
@@ -23,7 +23,7 @@ from imagevae.evaluation.by_class import (
 from imagevae.evaluation.features import random_network
 from imagevae.evaluation.headlines import headlines, summary
 from imagevae.evaluation.intervals import Estimate
-from imagevae.evaluation.sections import Sets, nearest_training_images
+from imagevae.evaluation.sections import Derived, Sets, nearest_training_images
 from imagevae.model.classes import NO_CLASS
 from imagevae.report.tables import sections, table
 
@@ -44,8 +44,8 @@ TRAINING, HELD_OUT = pictures(NUMBERS.training, 0), pictures(NUMBERS.held_out, 1
 
 def measured(samples: np.ndarray, asked: np.ndarray) -> dict:
     sets = Sets(as_images(TRAINING), TRAINING, HELD_OUT, samples)
-    near = nearest_training_images(sets.training, {"held_out": HELD_OUT})["held_out"].distance
-    return classes_section(NAMES, NUMBERS._replace(samples=asked), [random_network(8, 0)], sets, near)
+    made = Derived({}, HELD_OUT, nearest_training_images(sets.training, {"held_out": HELD_OUT}))
+    return classes_section(NAMES, NUMBERS._replace(samples=asked), [random_network(8, 0)], sets, made)
 
 
 def test_samples_that_are_what_they_were_drawn_of_are_told_as_that_and_are_near():
@@ -150,7 +150,8 @@ def test_missing_classes_are_said(asked: list[int], said: str, capsys: pytest.Ca
 def test_a_picture_has_a_row_for_each_class_of_the_samples():
     asked = np.repeat([0, 2], [3, 20])
     sets = Sets(as_images(TRAINING), TRAINING, HELD_OUT, pictures(asked, 2))
-    picture = class_rows(NAMES, NUMBERS._replace(samples=asked), sets)
+    picture = class_sheets(NAMES, NUMBERS._replace(samples=asked), sets)["classes"]
     assert picture.shape == (2 * 8, WIDE + (2 * COLUMNS + 1) * 8, 3)
     assert np.array_equal(picture[:8, WIDE : WIDE + 8], TRAINING[0])
     assert np.array_equal(picture[8:, -8:], sets.samples[3 + COLUMNS - 1])
+    assert class_sheets(NAMES, NUMBERS._replace(samples=np.full(23, NO_CLASS)), sets) == {}

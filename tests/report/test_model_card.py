@@ -46,7 +46,7 @@ def test_names_and_values_are_text_whatever_is_in_them(name: str):
     card = model_card(
         record(
             metrics={name: 1.0, "with_intervals": {name: {name: {name: estimate}, "draws": 2}}},
-            data=Data({"training": 3, "held_out": 2, name: 1}, None, {name: name}),
+            data=Data({"training": 3, "held_out": 2, name: 1}, None, {name: name}, {name: 3}),
             parameters={"model": {"latent_dim": 2}, "train": {name: name}},
         )
     )
@@ -57,3 +57,11 @@ def test_names_and_values_are_text_whatever_is_in_them(name: str):
     assert "href" not in shown
     assert shown.count("<h1") == 1
     assert unescape(shown).count(" ".join(name.split())) >= 5
+
+
+def test_a_model_of_classes_names_them_and_says_how_to_draw_of_one():
+    data = Data({"training": 3, "held_out": 2}, None, {}, {"cat": 1200, "a|b": 2})
+    card = model_card(record(data=data))
+    assert "- Classes, with training images of each: cat (1,200) and a|b (2)\n" in card
+    assert "--label NAME" in card
+    assert "--label" not in model_card(record())

@@ -79,7 +79,7 @@ def with_name(name: str) -> Record:
     estimate = {"value": 1.0, "low": 0.5, "high": 1.5, "n": 3}
     return record(
         metrics={name: 1.0, "with_intervals": {name: {name: {name: estimate}, "draws": 2}}},
-        data=Data({"training": 3, "held_out": 2, name: 1}, None, {name: name}),
+        data=Data({"training": 3, "held_out": 2, name: 1}, None, {name: name}, {name: 3}),
         parameters={"model": {"latent_dim": 2}, name: {name: name}},
         curves={name: {name: [(0.0, 1.0), (1.0, 2.0)]}},
         pictures={name: encode_png(np.zeros((4, 4, 3), np.uint8))},

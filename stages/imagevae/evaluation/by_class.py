@@ -18,7 +18,7 @@ from imagevae.dataset.labels import Labels, numbered
 from imagevae.dataset.squares import Images
 from imagevae.evaluation import intervals
 from imagevae.evaluation.features import Network, features
-from imagevae.evaluation.sections import Section, Sets, compare, memorised
+from imagevae.evaluation.sections import Derived, Section, Sets, compare, memorised
 from imagevae.images.contact_sheet import GREY, evenly_spaced, labelled
 from imagevae.model.classes import ALL, NO_CLASS, class_folder
 
@@ -75,7 +75,7 @@ def in_proportion(asked: NDArray[np.int64], training: NDArray[np.int64]) -> NDAr
 
 @threadpool_limits.wrap(1, "blas")  # threads would share small products, and wait for each other most of the time
 def classes_section(
-    names: Sequence[str], numbers: Kinds, networks: list[Network], sets: Sets, near: NDArray[np.float64]
+    names: Sequence[str], numbers: Kinds, networks: list[Network], sets: Sets, made: Derived
 ) -> Section:
     """Samples of each class against its unseen images, and how often a classifier takes them for what they were drawn
     of. Of samples that were drawn of any, how many it takes for each class.
@@ -84,7 +84,7 @@ def classes_section(
         names: of the classes.
         numbers: of the classes of the images in `sets`.
         networks: whose features images are compared by, and classified.
-        near: distance of each held-out image to the nearest training image, (n,).
+        made: of sets with these held-out images.
     """
     pictures = Kinds(sets.trained_on, sets.held_out, sets.samples)
     words = ("training images", "unseen images", "samples")
@@ -99,7 +99,8 @@ def classes_section(
     section["class_accuracy"] = {name: _accuracy(names, name, numbers, guessed) for name in shown}
     if (numbers.samples == NO_CLASS).all():
         return section | {"class_share": {name: _shares(names, name, numbers, guessed) for name in shown[1:]}}
-    each, distance = dict[str, Section](), nearest(thumbnails(sets.samples), sets.training)[0]
+    near, distance = made.near["held_out"].distance, nearest(thumbnails(sets.samples), sets.training)[0]
+    each: dict[str, Section] = {}
     for number in measured:
         members = Kinds(*(np.flatnonzero(of == number) for of in numbers))
         if min(map(len, members)) >= FEWEST:
@@ -166,8 +167,13 @@ def _copies(distance: NDArray, near: NDArray, members: Kinds) -> Section:
     }
 
 
-def class_rows(names: Sequence[str], numbers: Kinds, sets: Sets) -> NDArray[np.uint8]:
-    """A sheet with a row for each class: some training images, and some samples."""
+def class_sheets(names: Sequence[str], numbers: Kinds, sets: Sets) -> dict[str, NDArray[np.uint8]]:
+    """A sheet `classes` with a row for each class that samples were drawn of: some training images, and some samples.
+    None where they were drawn of any."""
+    chosen = [number for number in range(len(names)) if (numbers.samples == number).any()]
+    if not chosen:
+        return {}
+    chosen = [chosen[place] for place in evenly_spaced(len(chosen), ROWS)]
     size = sets.samples.shape[1]
     empty = np.full((size, size, 3), GREY[0], np.uint8)
 
@@ -175,8 +181,6 @@ def class_rows(names: Sequence[str], numbers: Kinds, sets: Sets) -> NDArray[np.u
         found = list(images[rows[:COLUMNS]])
         return found + [empty] * (COLUMNS - len(found))
 
-    chosen = [number for number in range(len(names)) if (numbers.samples == number).any()]
-    chosen = [chosen[place] for place in evenly_spaced(len(chosen), ROWS)]
     rows = [
         [
             *some(sets.trained_on, np.flatnonzero(numbers.training == number)),
@@ -185,4 +189,4 @@ def class_rows(names: Sequence[str], numbers: Kinds, sets: Sets) -> NDArray[np.u
         ]
         for number in chosen
     ]
-    return labelled(np.array(rows), [names[number] for number in chosen], WIDE)
+    return {"classes": labelled(np.array(rows), [names[number] for number in chosen], WIDE)}
