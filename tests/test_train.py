@@ -112,6 +112,11 @@ def test_bad_input_is_refused_and_no_model_is_written(squares: Path, tmp_path: P
         assert not (tmp_path / "new" / "model").exists()
 
     refused(squares, squares, "held_out", more=("--held_out", 1e-9))
+    refused(squares, squares, "--labels folders", "a folder for each class", more=("--labels", "folders"))
+    refused(squares, "--label_table", more=("--labels", "table"))
+    (tmp_path / "labels.csv").write_text("path,label\nx.png,cat\n")
+    of_table = ("--labels", "table", "--label_table", tmp_path / "labels.csv")
+    refused(squares, squares, "--labels table", "paths of the table", more=of_table)
     refused(tmp_path / "missing", tmp_path / "missing")
     mixed = tmp_path / "mixed"
     shutil.copytree(squares, mixed)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conftest import as_images
-from imagevae.training.batches import Batches, Draws, fits
+from imagevae.training.batches import Batches, Draws, Owned, fits
 
 COUNT, SIDE = 23, 8
 PICTURES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), np.uint8)
@@ -84,6 +84,20 @@ def test_images_on_a_device_make_the_same_batches(batch_size: int, flip: bool, s
     for index in range(len(here)):
         assert isinstance(there[index][0], jax.Array)
         assert (np.asarray(there[index][0]) == here[index][0]).all()
+
+
+def test_rows_with_classes_are_drawn_as_others_are_each_with_its_own():
+    rows, owners = np.random.default_rng(0).random((30, 2, 3), np.float32), np.arange(30) % 4 - 1
+    for plain, owned in (
+        (Draws(rows, 8, 3, seed=0), Draws(Owned(rows, owners), 8, 3, seed=0)),
+        (Batches(rows, 8), Batches(Owned(rows, owners), 8)),
+    ):
+        assert len(plain) == len(owned)
+        for batch in range(len(plain)):
+            [alone], [(found, own)] = plain[batch], owned[batch]
+            assert np.array_equal(found, alone)
+            where = [np.flatnonzero((rows == row).all(axis=(1, 2)))[0] for row in found]
+            assert own.tolist() == owners[where].tolist()
 
 
 def test_rows_on_a_device_are_drawn_as_others_are():
