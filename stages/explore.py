@@ -281,19 +281,14 @@ def app(model_file: Path, images: Path | None, host: str, port: int, **fitting: 
     """Serve a page to play with a model.
 
     In a browser on this machine: draw samples, move an image along axes, go from one image to another and, with
-    --images, see what the model makes of an image and which ones of the folder are nearest to it.
+    --images, see what the model makes of an image, how odd it is, and which ones of the folder are nearest to it.
     """
+    from imagevae.exploring.inputs import Form
     from imagevae.exploring.serving import listen, serve
 
     with listen(host, port) as listening:
         model = load(model_file)
-        from imagevae.exploring.inputs import Form, open_folder
-        from imagevae.exploring.page import Page
-        from imagevae.exploring.playing import Playground
-
-        form = Form(model.size, **fitting)
-        playground = Playground(model, form, open_folder(images, form) if images else None)
-        serve(lambda: Page(playground, f"Playing with {model_file.name}"), listening)
+        serve(listening, model, Form(model.size, **fitting), images, f"Playing with {model_file.name}")
 
 
 if __name__ == "__main__":

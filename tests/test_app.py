@@ -1,6 +1,7 @@
 """The page of `explore.py app` as a person uses it: in headless Chromium, on a small model and a folder of images."""
 
 import base64
+import csv
 import json
 import os
 import re
@@ -208,7 +209,9 @@ def test_a_way_leads_from_one_reconstruction_to_the_other(app: App, squares: Pat
         app.shows(".between", cv2.imread(str(made / name)))
 
 
-def test_an_image_is_shown_with_its_reconstruction_and_its_neighbours(app: App, squares: Path, tmp_path: Path):
+def test_an_image_is_shown_with_its_reconstruction_its_odds_and_its_neighbours(
+    app: App, squares: Path, model_file: Path, tmp_path: Path
+):
     """Of the images that are nearest to one of the folder, it is the first itself, at another size as well."""
     app.open()
     app.tab("Look")
@@ -225,6 +228,12 @@ def test_an_image_is_shown_with_its_reconstruction_and_its_neighbours(app: App, 
     rebuilt = app.changed(".look-reconstruction", [])
     app.press(".look-folder img:nth-of-type(2)")
     app.changed(".look-reconstruction", rebuilt)
+    odd = tmp_path / "odd"
+    assert run_here("explore", "strange", "--model", model_file, "--images", squares, "--output", odd).returncode == 0
+    with (odd / "strange.csv").open(newline="") as file:
+        shares = {row["path"]: float(row["share"]) for row in csv.DictReader(file)}
+    said = f"Of the folder's images that were held out of the training, {shares['0001.png']:.0%} are odder."
+    app.until(lambda: app.find(".odds").text.startswith(said))
 
 
 def test_what_is_no_image_is_said_in_one_line_and_changes_nothing(app: App, tmp_path: Path):

@@ -87,24 +87,33 @@ def write_table(
             table.writerow([names[row], *numbers, *near, group.get(row, "")])
 
 
-def strange_sheet(model: VAE, reference: Reference, squares: Pixels, scores: NDArray[np.float64]) -> Pixels:
-    """For each image: its score, itself, its reconstruction, where they differ, and where the flow is surprised.
+def panels(model: VAE, reference: Reference, squares: Pixels) -> list[list[Pixels]]:
+    """For each image: itself, its reconstruction, where they differ, and where the flow is surprised.
 
     Maps are black where there is nothing, and brightest from twice the unit of their part on.
 
     Args:
         squares: uint8 (n, size, size, 3).
-        scores: (n,).
     """
     z = encode(model, squares).z_mean
     rebuilt = list(decode_in_batches(model, z))
     residues = [smooth(difference_map(*pair), AREA) for pair in zip(squares, rebuilt, strict=True)]
     surprises = [smooth(each, CELLS) for each in surprise_map(model, z)]
     full = np.exp(reference.middle + 2 * reference.unit)
-    rows = [
+    return [
         [square, again, _painted(left / full[1], model.size), _painted(surprised / full[0], model.size)]
         for square, again, left, surprised in zip(squares, rebuilt, residues, surprises, strict=True)
     ]
+
+
+def strange_sheet(model: VAE, reference: Reference, squares: Pixels, scores: NDArray[np.float64]) -> Pixels:
+    """For each image its score and its `panels`.
+
+    Args:
+        squares: uint8 (n, size, size, 3).
+        scores: (n,).
+    """
+    rows = panels(model, reference, squares)
     columns = -(-len(rows) // ROWS)
     blank = [np.full_like(squares[0], GREY[0])] * len(rows[0])
     rows += [blank] * (columns * -(-len(rows) // columns) - len(rows))

@@ -15,6 +15,7 @@ from imagevae.exploring.playing import FRAMES, Drawn, Playground, Start
 
 MOST = 64  # samples at a time
 REACH, STEP = 4.0, 0.05  # of the sliders along axes, in standard deviations
+PANELS = ("as the model sees it", "reconstruction", "where these differ", "where the flow is surprised")
 CRISP = 128  # pixels; images up to this size are scaled up without smoothing
 
 
@@ -193,11 +194,12 @@ class LookTab:
     def __init__(self, playground: Playground):
         self._playground = playground
         ui.label(
-            "What the model makes of an image, and the images of the folder that are nearest to it by their codes."
+            "What the model makes of an image, how odd it is, and the images of the folder that are nearest to it."
         )
         Chooser(playground, "An image", "look", self._look)
-        with ui.row().classes("w-full items-start gap-8"):
-            self._seen, self._rebuilt = (self._captioned(what) for what in ("as the model sees it", "reconstruction"))
+        self._odds = ui.label().classes("odds text-subtitle1")
+        with ui.row().classes("w-full items-start"):
+            self._panels = [self._captioned(what) for what in PANELS]
         ui.label("Nearest images of the folder, each with the distance of its code")
         self._near = ui.row().classes("near w-full")
 
@@ -209,8 +211,14 @@ class LookTab:
 
     async def _look(self, square: Pixels) -> None:
         look = await asyncio.to_thread(self._playground.look, square)
-        self._seen.show(square, "the image as the model sees it")
-        self._rebuilt.show(look.reconstruction, "its reconstruction")
+        for picture, pixels, what in zip(self._panels, look.panels, PANELS, strict=True):
+            picture.show(pixels, what)
+        assert self._playground.reference
+        others = "images that were held out of the training" if self._playground.reference.has_held_out else "images"
+        self._odds.set_text(
+            f"Of the folder's {others}, {look.share:.0%} are odder. "
+            f"Its score is {look.score:.1f}: 0 is usual, 1 is one in ten."
+        )
         self._near.clear()
         with self._near:
             for number, distance in look.neighbours:

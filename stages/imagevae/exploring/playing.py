@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imagevae.exploring.findings import panels
 from imagevae.exploring.inputs import Folder, Form, square_apart
 from imagevae.exploring.interpolation import Pixels, interpolation
+from imagevae.exploring.strange import Reference, measure
 from imagevae.exploring.traversal import Entered, enter, move, principal_axes
-from imagevae.model.coding import codes_in_batches, decode_in_batches, encode
+from imagevae.model.coding import decode_in_batches, encode
 from imagevae.model.priors import Prior
 from imagevae.model.sampling import draw_latents
 from imagevae.model.vae import VAE
@@ -56,11 +58,15 @@ class Look:
     """What a model makes of an image.
 
     Attributes:
-        reconstruction: uint8 (size, size, 3).
+        panels: the image, its reconstruction, where they differ, and where the flow is surprised, see `panels`.
+        score: how odd it is, see `Reference.score`.
+        share: of the images that the training held out which score higher, 0 to 1.
         neighbours: the images of the folder whose codes are nearest, the nearest one first.
     """
 
-    reconstruction: Pixels
+    panels: list[Pixels]
+    score: float
+    share: float
     neighbours: list[Neighbour]
 
 
@@ -69,7 +75,10 @@ class Playground:
 
     Args:
         form: that images are brought into.
-        folder: its images are encoded at once; of each, its name and code are kept.
+        folder: its images are measured at once, see `strange`; of each, its name and code are kept.
+
+    Attributes:
+        reference: what is usual for the images of the folder; None without one.
 
     Raises:
         BadInput: an image of the folder is damaged.
@@ -79,9 +88,10 @@ class Playground:
         self.model, self.form, self.folder = model, form, folder
         self.axes = principal_axes(model, AXES)
         self._one_by_one = RLock()
-        self._codes = np.empty((len(folder) if folder else 0, model.axes.count), np.float32)
-        for number, code in enumerate(codes_in_batches(model, folder or ())):
-            self._codes[number] = code
+        self.reference: Reference | None = None
+        if folder:
+            found = measure(model, folder)
+            self._codes, self.reference = found.codes, Reference.of(found)
         self.move(self.start(self.draw(0, 1, 1.0, 1.0).z[0]), np.zeros(len(self.axes)))  # which compiles what they need
 
     @property
@@ -146,10 +156,13 @@ class Playground:
             return interpolation(self.model, [first, second], [(0, 1)], FRAMES, batch=FRAMES + 1)[0]
 
     def look(self, square: Pixels) -> Look:
-        """What the model makes of an image, and what the folder has that is like it."""
+        """What the model makes of an image, and what the folder has that is like it; there must be a folder."""
+        assert self.reference
         with self._one_by_one:
-            z = self.encode(square)
-            [reconstruction] = decode_in_batches(self.model, [z])
-            distances = np.linalg.norm(self._codes - self.model.axes.encode(z[None]), axis=1)
+            found = measure(self.model, [square])
+            odd = self.reference.score(found)
+            distances = np.linalg.norm(self._codes - found.codes, axis=1)
             nearest = np.argsort(distances, kind="stable")[:NEIGHBOURS]
-            return Look(reconstruction, [Neighbour(int(n), float(distances[n])) for n in nearest])
+            neighbours = [Neighbour(int(number), float(distances[number])) for number in nearest]
+            [shown] = panels(self.model, self.reference, square[None])
+            return Look(shown, float(odd.score[0]), float(odd.share[0]), neighbours)

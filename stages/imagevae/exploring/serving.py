@@ -3,11 +3,15 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagevae.cli.errors import BadInput
+from imagevae.exploring.inputs import Form, open_folder
+
+if TYPE_CHECKING:
+    from imagevae.model.vae import VAE
 
 # What a page would ask of other servers, the browser stops.
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -37,15 +41,23 @@ def listen(host: str, port: int) -> socket.socket:
         raise BadInput(f"--port {port}, --host {host}: {os.strerror(error.errno or 0)}; choose another") from None
 
 
-def serve(build: Callable[[], object], listening: socket.socket) -> None:
+def serve(listening: socket.socket, model: "VAE", form: Form, images: Path | None, title: str) -> None:
     """Answer browsers until Ctrl-C, which raises KeyboardInterrupt; the address is printed when all is ready.
 
     Args:
-        build: makes the page for one tab of a browser.
+        form, images: see `Playground`.
+
+    Raises:
+        BadInput: there is no such folder, or an image in it is damaged.
     """
     import uvicorn
     from fastapi import FastAPI
     from nicegui import ui
+
+    from imagevae.exploring.page import Page
+    from imagevae.exploring.playing import Playground
+
+    playground = Playground(model, form, open_folder(images, form) if images else None)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -58,7 +70,7 @@ def serve(build: Callable[[], object], listening: socket.socket) -> None:
             super().handle_exit(sig, frame)
             self.force_exit = True
 
-    ui.page("/")(build)
+    ui.page("/")(lambda: Page(playground, title))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Contained)
     ui.run_with(app, dark=None, show_welcome_message=False, message_history_length=HISTORY)
