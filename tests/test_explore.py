@@ -145,6 +145,42 @@ def test_the_plane_of_two_latents_is_one_picture(explore: Explore):
     assert decoded(made["manifold.png"]).shape == (19 * 16, 19 * 16, 3)
 
 
+def test_an_odd_image_ranks_first_and_doubles_are_grouped(explore: Explore, squares: Path, tmp_path: Path):
+    shutil.copytree(squares, tmp_path / "mine")
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[::2] = 255
+    cv2.imwrite(str(tmp_path / "mine" / "odd, stripes.png"), stripes)
+    for number in (3, 8):
+        cv2.imwrite(str(tmp_path / "mine" / f"again {number}.bmp"), cv2.imread(str(squares / f"000{number}.png")))
+    made = explore("strange", "--images", tmp_path / "mine")
+    assert set(made) == {"strange.csv", "strange.png", "doubles.png"}
+    assert made == explore("strange", "--images", tmp_path / "mine")
+    rows = list(csv.DictReader(made["strange.csv"].decode().splitlines()))
+    assert sorted(row["path"] for row in rows) == sorted(path.name for path in (tmp_path / "mine").glob("*.*"))
+    scores, shares = ([float(row[name]) for row in rows] for name in ("score", "share"))
+    assert (rows[0]["path"], shares[0]) == ("odd, stripes.png", 0)
+    assert scores == sorted(scores, reverse=True)
+    assert shares == sorted(shares)
+    group = {row["path"]: row["group"] for row in rows}
+    assert group["again 3.bmp"] == group["0003.png"] != group["again 8.bmp"] == group["0008.png"]
+    assert sum(bool(number) for number in group.values()) == 4
+    near = {row["path"]: row["nearest"] for row in rows}
+    assert near["again 3.bmp"] in ("0003.png", near["0003.png"])
+    assert decoded(made["doubles.png"]).shape == (2 * 16, 2 * 16, 3)
+    assert decoded(made["strange.png"]).shape[1] == 2 * (44 + 4 * 16)
+
+
+def test_images_are_set_against_those_of_the_training(explore: Explore, squares: Path, tmp_path: Path):
+    (tmp_path / "one").mkdir()
+    shutil.copy(squares / "0005.png", tmp_path / "one" / "mine.png")
+    made = explore("strange", "--images", tmp_path / "one", "--reference", squares)
+    assert set(made) == {"strange.csv", "strange.png"}
+    [row] = csv.DictReader(made["strange.csv"].decode().splitlines())
+    among = csv.DictReader(explore("strange", "--images", squares)["strange.csv"].decode().splitlines())
+    [same] = [other for other in among if other["path"] == "0005.png"]
+    assert (row["path"], row["score"], row["share"]) == ("mine.png", same["score"], same["share"])
+
+
 def test_what_makes_no_sense_is_refused_and_nothing_is_written(model_file: Path, squares: Path, tmp_path: Path):
     def refused(command: str, *arguments: object, culprits: tuple[object, ...], model: Path = model_file) -> None:
         output = tmp_path / f"out {next(numbers)}"
@@ -155,6 +191,8 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(model_file: Path,
     (tmp_path / "some").mkdir()
     (tmp_path / "some" / "broken.png").write_bytes(b"no image")
     refused("encode", "--images", tmp_path / "some", culprits=(tmp_path / "some" / "broken.png",))
+    refused("strange", "--images", tmp_path / "some", culprits=(tmp_path / "some" / "broken.png",))
+    refused("strange", "--images", squares, "--reference", tmp_path / "none", culprits=(tmp_path / "none",))
     refused("encode", "--images", tmp_path / "none", culprits=(tmp_path / "none",))
     refused("interpolate", squares / "0000.png", tmp_path / "none.png", culprits=("none.png",))
     refused("interpolate", squares / "0000.png", culprits=("0000.png", "two or more"))

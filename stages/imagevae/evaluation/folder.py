@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from imagevae.evaluation import intervals
 from imagevae.evaluation.sections import RARE, Section, Sets
-from imagevae.exploring.doubles import doubles_sheet, groups, thumbs
+from imagevae.exploring.doubles import doubles_sheet, groups
 from imagevae.exploring.findings import strange_sheet
 from imagevae.exploring.strange import Reference, measure
 from imagevae.model.vae import VAE
@@ -21,7 +21,7 @@ def folder_section(model: VAE, sets: Sets) -> tuple[Section, dict[str, NDArray[n
     found = measure(model, squares)
     reference = Reference.of(found)
     odd = reference.score(found, own=True)
-    twins = groups(found.codes, thumbs(squares), squares.__getitem__)
+    twins = groups(found.codes, squares.__getitem__)
     first = np.argsort(-odd.score, kind="stable")[:SHOWN]
     pictures = {"strange": strange_sheet(model, reference, squares[first], odd.score[first])}
     if twins:

@@ -1,6 +1,7 @@
 """Near-duplicates: the same picture at another size, another compression, or shifted by a few pixels."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import cv2
@@ -16,52 +17,38 @@ from imagevae.images.contact_sheet import GREY, contact_sheet
 Pixels = NDArray[np.uint8]
 
 NEIGHBOURS = 4  # images with the nearest codes, which are looked at
-THUMB, FAR = 8, 16  # side of the small pictures that tell most pairs apart, and levels by which
 SHIFT = 3  # pixels, at most
 FINE, BRIGHTNESS, COLOUR = 24.0, 8.0, 12.0  # levels that the same picture may differ by, see `difference`
 AROUND = np.ones((3, 3), np.uint8)
 
 
-def thumbs(squares: Iterable[Pixels]) -> NDArray[np.uint8]:
-    """Small pictures of squares, (n, THUMB, THUMB, 3) or smaller ones, for `groups`."""
-    return np.stack(
-        [cv2.resize(square, (min(THUMB, len(square)),) * 2, interpolation=cv2.INTER_AREA) for square in squares]
-    )
-
-
-def groups(codes: NDArray[np.float32], small: NDArray[np.uint8], square: Callable[[int], Pixels]) -> list[list[int]]:
+def groups(codes: NDArray[np.float32], square: Callable[[int], Pixels]) -> list[list[int]]:
     """Groups of near-duplicates, each with its images in their order, and the groups in that of their first images.
 
-    Each image is compared with those of the nearest codes. So many are told apart by their small pictures that few have
-    to be read.
+    Each image is compared with those of the nearest codes.
 
     Args:
         codes: of the images, (n, count).
-        small: their small pictures, see `thumbs`.
         square: gives one of them, uint8 (size, size, 3).
     """
     count = min(1 + NEIGHBOURS, len(codes))
     near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(codes).kneighbors(codes, return_distance=False)
     pairs = np.sort(np.stack([np.repeat(np.arange(len(codes)), count), near.ravel()], axis=1), axis=1)
     pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-    pairs = np.concatenate([part[_may_be_alike(small, part)] for part in np.array_split(pairs, len(pairs) // 4096 + 1)])
-    read = lru_cache(maxsize=256)(square)
-    bar = tqdm(pairs.tolist(), desc="near-duplicates", unit="pair", disable=None, leave=False, delay=2)
-    same = np.array([pair for pair in bar if difference(*map(read, pair)) <= 1], np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(same)), same.T), shape=(len(codes), len(codes)))
+    read = lru_cache(maxsize=1024)(square)
+    bar = tqdm(total=len(pairs), desc="near-duplicates", unit="pair", disable=None, leave=False, delay=2)
+    same = []
+    with ThreadPoolExecutor() as pool, bar:
+        for part in np.array_split(pairs, len(pairs) // 1024 + 1):
+            differences = pool.map(lambda pair: difference(read(pair[0]), read(pair[1])), part.tolist())
+            same.append(part[np.fromiter(differences, float) <= 1])
+            bar.update(len(part))
+    first, second = np.concatenate(same).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(codes), len(codes)))
     members: dict[int, list[int]] = {}
     for image, label in enumerate(connected_components(graph, directed=False)[1].tolist()):
         members.setdefault(label, []).append(image)
     return [group for group in members.values() if len(group) > 1]
-
-
-def _may_be_alike(small: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the pixels of small pictures lie in the range of those around them in the other, or near it, (n,)."""
-    a, b = small[pairs[:, 0]].astype(np.int16), small[pairs[:, 1]].astype(np.int16)
-    padded, side = np.pad(b, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge"), small.shape[1]
-    around = np.stack([padded[:, y : y + side, x : x + side] for y in range(3) for x in range(3)])
-    outside = np.maximum(a - around.max(axis=0), around.min(axis=0) - a)
-    return outside.max(axis=(1, 2, 3), initial=0) <= FAR
 
 
 def doubles_sheet(found: list[list[int]], square: Callable[[int], Pixels], shown: int = 24) -> Pixels:

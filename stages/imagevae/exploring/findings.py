@@ -2,14 +2,14 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imagevae.exploring.doubles import doubles_sheet, groups, thumbs
+from imagevae.exploring.doubles import doubles_sheet, groups
 from imagevae.exploring.inputs import Folder
 from imagevae.exploring.strange import (
     AREA,
@@ -35,21 +35,20 @@ ROWS = 12  # of a picture, below each other
 def write_findings(folder: Path, model: VAE, images: Folder, training: Folder | None, shown: int) -> None:
     """Write strange.csv, strange.png and, where there are near-duplicates, doubles.png.
 
-    Each image is read once, and a few again. What is kept of each is its code and a small picture.
+    Each image is read once, and a few again. What is kept of each is its code.
 
     Args:
         training: the images of the training, where `images` are others.
         shown: images, and groups, in the pictures.
     """
     reference = Reference.of(measure(model, training)) if training else None
-    small: list[NDArray[np.uint8]] = []
-    found = measure(model, _shrinking(images, small))
+    found = measure(model, images)
     own, reference = reference is None, reference or Reference.of(found)
     if not reference.has_held_out:
         source = (training or images).source
         print(f"{source}: no image that was held out of the training; shares are of all images in it", file=sys.stderr)
     odd = reference.score(found, own)
-    twins = groups(found.codes, np.stack(small), images.__getitem__)
+    twins = groups(found.codes, images.__getitem__)
     order = np.lexsort([np.arange(len(odd.score)), -odd.score])
     write_table(folder / "strange.csv", images.names, (training or images).names, odd, twins, order)
     first = order[:shown]
@@ -57,13 +56,6 @@ def write_findings(folder: Path, model: VAE, images: Folder, training: Folder | 
     (folder / "strange.png").write_bytes(encode_png(sheet))
     if twins:
         (folder / "doubles.png").write_bytes(encode_png(doubles_sheet(twins, images.__getitem__, shown)))
-
-
-def _shrinking(squares: Iterable[Pixels], small: list[NDArray[np.uint8]]) -> Iterator[Pixels]:
-    """The same squares; their small pictures are added to a list on the way."""
-    for square in squares:
-        small.extend(thumbs([square]))
-        yield square
 
 
 def write_table(

@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from imagevae.dataset.held_out import is_held_out
-from imagevae.model.coding import decode_in_batches, encode
+from imagevae.model.coding import BATCH, decode_in_batches, encode
+from imagevae.model.padding import batches_of
 from imagevae.model.vae import VAE
 
 Pixels = NDArray[np.uint8]
 
-PARTS = ("surprise", "residue")
+PARTS = ("surprise", "residue", "error")
 TIME, DRAWS = 0.7, 4  # where on the flow's way from noise (0) to latents (1) it is asked, and with how many noises
 CELLS, AREA = 3, 5  # sides of the squares whose mean counts where it is largest: of the latents' cells, of pixels
 FAINT = 4.0  # levels: what is added to the contrast that differences are set against
 RARE = 0.9  # quantile of held-out images that makes the unit of a part
 LEAST = 0.02  # of a unit, in natural logarithms, where held-out images are all alike
-WEIGHTS = (0.9, 0.1)  # of the parts in the score
+WEIGHTS = (0.8, 0.1, 0.1)  # of the parts in the score
 BLOCK = 256  # images that are measured together
 
 
@@ -30,7 +31,7 @@ class Measured(NamedTuple):
     """What is measured of some images, a row for each.
 
     Attributes:
-        parts: (n, 2), logarithms of the surprise and the residue.
+        parts: (n, 3), logarithms of `PARTS`.
         codes: (n, count), see `Axes`.
         held_out: (n,), whether the training held it out.
     """
@@ -45,7 +46,7 @@ class Oddity(NamedTuple):
 
     Attributes:
         score: (n,), see `Reference.score`.
-        parts: (n, 2), of which the median of held-out images is 0 and their 90% quantile is 1.
+        parts: (n, 3), of which the median of held-out images is 0 and their 90% quantile is 1.
         share: (n,), of held-out images that score higher, 0 to 1.
         nearest: (n,), which of the reference's images is the training image with the nearest code; -1 for none.
         distance: (n,), to its code; infinite for none.
@@ -69,7 +70,7 @@ class Reference:
         print(f"{odd.share[0]:.1%} of unseen images are odder; the nearest training image is {odd.nearest[0]}")
 
     Attributes:
-        middle, unit: (2,), median of the parts of held-out images, and from there to their 90% quantile.
+        middle, unit: (3,), median of the parts of held-out images, and from there to their 90% quantile.
         scores: of held-out images, sorted, (m,).
         has_held_out: whether there are any; if not, all images of the reference take their place.
         codes: of training images, (n, count).
@@ -137,9 +138,10 @@ def _measured(model: VAE, squares: Iterator[Pixels]) -> Iterator[Measured]:
     while block := list(islice(squares, BLOCK)):
         z = encode(model, block).z_mean
         rebuilt = np.stack(list(decode_in_batches(model, z)))
-        parts = np.stack([surprise(model, z), residue(np.stack(block), rebuilt)], axis=1).astype(np.float64)
+        parts = np.stack([surprise(model, z), *residues(np.stack(block), rebuilt)], axis=1).astype(np.float64)
         held_out = np.array([is_held_out(square, model.held_out) for square in block])
-        yield Measured(np.log(np.maximum(parts, 1e-12)), model.axes.encode(z), held_out)
+        codes = np.concatenate([model.axes.encode(batch)[:count] for batch, count in batches_of(z, BATCH)])
+        yield Measured(np.log(np.maximum(parts, 1e-12)), codes, held_out)
 
 
 def surprise(model: VAE, z: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -155,13 +157,17 @@ def surprise_map(model: VAE, z: NDArray[np.float32]) -> NDArray[np.float32]:
     return errors.reshape(len(z), side, side, -1).mean(axis=3)
 
 
-def residue(squares: Pixels, rebuilt: Pixels) -> NDArray[np.float32]:
-    """How much reconstructions leave out, (n,): the largest local mean of the difference beside the contrast around.
+def residues(squares: Pixels, rebuilt: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What reconstructions leave out where they leave out most, (n,) each: the residue, in which differences are set
+    against the contrast around them, and the error, in levels, in which they are not. The one finds small defects, the
+    other what a coarse model makes nothing of, such as noise.
 
     Args:
         squares, rebuilt: (n, size, size, 3).
     """
-    return _largest(np.stack([difference_map(*pair) for pair in zip(squares, rebuilt, strict=True)]), AREA)
+    against_contrast = np.stack([difference_map(*pair) for pair in zip(squares, rebuilt, strict=True)])
+    absolute = np.abs(squares.astype(np.float32) - rebuilt).mean(axis=3)
+    return _largest(against_contrast, AREA), _largest(absolute, AREA)
 
 
 def difference_map(square: Pixels, rebuilt: Pixels) -> NDArray[np.float32]:
