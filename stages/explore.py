@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagevae.cli import command
+from imagevae.cli.errors import BadInput
+from imagevae.cli.output import new_folder
 
 if TYPE_CHECKING:
     from imagevae.model.vae import VAE
@@ -29,6 +31,11 @@ def output(what: str) -> Callable[[Any], Any]:
     return click.option("--output", type=command.FOLDER, required=True, help=f"Folder for {what}.")
 
 
+def of_model(function: Callable[..., None]) -> click.Command:
+    """Add a command that takes a model."""
+    return main.command()(command.model(function))
+
+
 def fitted(function: Callable[..., None]) -> Callable[..., None]:
     """Add the flags that bring images into the model's form, see `Form`."""
     return command.fit(command.background(function))
@@ -44,8 +51,7 @@ def load(file: Path) -> "VAE":
     return load_model(file)
 
 
-@main.command()
-@command.model
+@of_model
 @images
 @output("the reconstructions")
 @command.form
@@ -53,7 +59,6 @@ def load(file: Path) -> "VAE":
 def reconstruct(model_file: Path, images: Path, output: Path, form: str, **fitting: Any) -> None:
     """Reconstruct each image of a folder, from z_mean."""
     model = load(model_file)
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_folder
     from imagevae.exploring.writing import write_squares
     from imagevae.model.coding import decode_in_batches, encode_in_batches
@@ -64,8 +69,7 @@ def reconstruct(model_file: Path, images: Path, output: Path, form: str, **fitti
         write_squares(folder, zip(names, decoded, strict=True), form, {"reconstructed": images.name})
 
 
-@main.command()
-@command.model
+@of_model
 @images
 @output("latents.csv")
 @click.option("--all", "everything", is_flag=True, help="Write z_mean and z_log_sigma instead, all latents of both.")
@@ -79,7 +83,6 @@ def encode(model_file: Path, images: Path, output: Path, everything: bool, **fit
     model = load(model_file)
     import numpy as np
 
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_folder
     from imagevae.exploring.writing import write_latents
     from imagevae.model.coding import codes_in_batches, encode_in_batches
@@ -93,8 +96,7 @@ def encode(model_file: Path, images: Path, output: Path, everything: bool, **fit
         write_latents(folder / "latents.csv", columns, names, rows)
 
 
-@main.command()
-@command.model
+@of_model
 @click.argument("files", metavar="IMAGE IMAGE [IMAGE]...", type=command.FILE, nargs=-1, required=True)
 @click.option("--closed", is_flag=True, help="Go on from the last image to the first.")
 @output("strip.png and animation.png")
@@ -106,12 +108,9 @@ def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, output:
     the noise that the flow makes images of, so that there are whole images on it; with a model without a flow, through
     the latents.
     """
-    from imagevae.cli.errors import BadInput
-
     if len(files) < 2:
         raise BadInput(f"{files[0]}: one image; a way takes two or more")
     model = load(model_file)
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.animation import encode_animation
     from imagevae.exploring.inputs import Form, read_square
     from imagevae.exploring.interpolation import interpolation, strips
@@ -126,8 +125,7 @@ def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, output:
         (folder / "animation.png").write_bytes(encode_animation(ways, closed))
 
 
-@main.command()
-@command.model
+@of_model
 @click.argument("file", metavar="IMAGE", type=command.FILE)
 @output("variations.png, and for each variation a PNG file")
 @click.option(
@@ -149,7 +147,6 @@ def vary(
     the image at its left; the folders are named for it.
     """
     model = load(model_file)
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_square
     from imagevae.exploring.interpolation import variations, variations_sheet
     from imagevae.exploring.writing import write_squares
@@ -164,14 +161,11 @@ def vary(
         (folder / "variations.png").write_bytes(encode_png(variations_sheet(square, rows)))
 
 
-@main.command()
-@command.model
+@of_model
 @output("traversal.png")
 @click.option("--from", "start", type=command.FILE, help="Image to move; without, the mean of the training images.")
 @click.option("--axes", "file", type=command.FILE, help="Follow the axes of a CSV file that `direction` wrote instead.")
-@click.option(
-    "--count", type=click.IntRange(1, 64), default=12, help="Number of axes, from the one that explains most."
-)
+@click.option("--count", type=click.IntRange(1, 64), default=12, help="Axes, from the one that explains most.")
 @fitted
 def traverse(model_file: Path, output: Path, start: Path | None, file: Path | None, count: int, **fitting: Any) -> None:
     """Show what lies along each axis.
@@ -180,8 +174,6 @@ def traverse(model_file: Path, output: Path, start: Path | None, file: Path | No
     with the share of the variance that each explains.
     """
     model = load(model_file)
-    from imagevae.cli.errors import BadInput
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_square
     from imagevae.exploring.traversal import principal_axes, read_axes, traversal
     from imagevae.images.contact_sheet import labelled
@@ -197,8 +189,7 @@ def traverse(model_file: Path, output: Path, start: Path | None, file: Path | No
         (folder / "traversal.png").write_bytes(encode_png(picture))
 
 
-@main.command()
-@command.model
+@of_model
 @click.argument("first", type=command.SOURCE)
 @click.argument("second", type=command.SOURCE)
 @output("direction.csv")
@@ -210,7 +201,6 @@ def direction(model_file: Path, first: Path, second: Path, output: Path, **fitti
     SECOND lies at -1, FIRST at 1.
     """
     model = load(model_file)
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.inputs import Form, read_folder
     from imagevae.exploring.writing import write_latents
     from imagevae.model.coding import mean_latents
@@ -222,8 +212,7 @@ def direction(model_file: Path, first: Path, second: Path, output: Path, **fitti
         write_latents(folder / "direction.csv", {"z": model.latent_dim}, names, means)
 
 
-@main.command()
-@command.model
+@of_model
 @images
 @output("strange.csv, strange.png and, where there are near-duplicates, doubles.png")
 @click.option("--reference", type=command.SOURCE, help="The images of the training, where --images are others.")
@@ -235,7 +224,6 @@ def strange(model_file: Path, images: Path, output: Path, reference: Path | None
     strange.csv has a row for each image, the oddest first, with the share of held-out images that score higher.
     """
     model = load(model_file)
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.findings import write_findings
     from imagevae.exploring.inputs import Form, open_folder
 
@@ -245,8 +233,7 @@ def strange(model_file: Path, images: Path, output: Path, reference: Path | None
         write_findings(folder, model, looked_at, training, shown)
 
 
-@main.command()
-@command.model
+@of_model
 @output("manifold.png")
 def manifold(model_file: Path, output: Path) -> None:
     """Show the plane of a model with two latents.
@@ -254,8 +241,6 @@ def manifold(model_file: Path, output: Path) -> None:
     A grid of decoded z at the quantiles of the normal distribution, as manifold.png.
     """
     model = load(model_file)
-    from imagevae.cli.errors import BadInput
-    from imagevae.cli.output import new_folder
     from imagevae.exploring.traversal import plane
     from imagevae.images.encoding import encode_png
 
@@ -265,17 +250,14 @@ def manifold(model_file: Path, output: Path) -> None:
         (folder / "manifold.png").write_bytes(encode_png(plane(model)))
 
 
-@main.command()
-@command.model
+@of_model
 @click.option("--images", type=command.SOURCE, help="Folder or archive of images to look at and start from.")
 @click.option(
     "--host",
     default="127.0.0.1",
     help="Address of this machine to serve the page at. With any but the default, others on the network can open it.",
 )
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=7860, help="Port to serve it at; 0 for any that is free."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, help="Port of the page; 0 for a free one.")
 @fitted
 def app(model_file: Path, images: Path | None, host: str, port: int, **fitting: Any) -> None:
     """Serve a page to play with a model.
@@ -289,6 +271,22 @@ def app(model_file: Path, images: Path | None, host: str, port: int, **fitting: 
     with listen(host, port) as listening:
         model = load(model_file)
         serve(listening, model, Form(model.size, **fitting), images, f"Playing with {model_file.name}")
+
+
+@of_model
+@output("encoder.onnx, decoder.onnx, sampler.onnx, model.json and README.md")
+@fitted
+def export(model_file: Path, output: Path, **fitting: Any) -> None:
+    """Write a model as networks in ONNX.
+
+    They run without Keras: from an image to its latents, from latents to an image, and from noise to an image.
+    README.md shows how, and model.json says it for programs. --fit and --background are only written down there.
+    """
+    model = load(model_file)
+    from imagevae.exploring.export import export_networks
+
+    with new_folder(output) as folder:
+        export_networks(model, fitting, folder)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ SPARE = {
         "exploring/animation.py",  # for explore.py, as the next ones
         "exploring/controls.py",
         "exploring/doubles.py",
+        "exploring/export.py",
         "exploring/findings.py",
         "exploring/inputs.py",
         "exploring/page.py",
@@ -49,6 +50,7 @@ SPARE = {
         "cli/loaded_code.py",  # as for robots
         "exploring/animation.py",  # for explore.py and sample, as the next ones
         "exploring/controls.py",
+        "exploring/export.py",
         "exploring/page.py",
         "exploring/playing.py",
         "exploring/serving.py",
@@ -193,6 +195,7 @@ OTHER = {
     "spatial": "vector",
     "none": "folders",
     "best": "flow",
+    "pca": "tsne",
     "float32": "mixed_bfloat16",
     "one": "all",
     "convert": "ignore",

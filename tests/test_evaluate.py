@@ -78,7 +78,7 @@ def test_figures_are_of_held_out_images_and_have_intervals(evaluate: Evaluate, s
     assert metrics["elbo"] == pytest.approx(-held_out["reconstruction"]["value"] - metrics["kl"], rel=1e-4)
     assert metrics["bits_per_dimension"] == pytest.approx(-metrics["elbo"] / np.log(2) / (16 * 16 * 3), rel=1e-4)
     assert 0 < held_out["elbo"]["n"] < 40
-    pictures = ("reconstructions.png", "samples.png", "suspects.png", "interpolations.png", "strange.png")
+    pictures = ("reconstructions.png", "samples.png", "suspects.png", "interpolations.png", "map.png", "strange.png")
     assert set(results(tmp_path / "pictures")) == {*pictures, "kl_per_unit.tsv"}
     units = (tmp_path / "pictures" / "kl_per_unit.tsv").read_text().splitlines()
     assert units[0].split("\t") == ["rank", "unit", "low", "high", "kl"]

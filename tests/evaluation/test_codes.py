@@ -26,7 +26,7 @@ from imagevae.model.coding import Posterior
 
 TRAINING, HELD_OUT = 300, 100
 noise = np.random.default_rng(0)
-FACTORS = Factors(["colour", "shape"], noise.integers(0, [3, 4], (TRAINING + HELD_OUT, 2)))
+FACTORS = Factors(["colour", "shape"], noise.integers(0, [3, 4], (TRAINING + HELD_OUT, 2)), [["a"] * 3, ["b"] * 4])
 NOTHING = noise.standard_normal((TRAINING + HELD_OUT, 5))  # what numbers are that know of no factor
 
 

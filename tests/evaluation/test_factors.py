@@ -22,6 +22,7 @@ def test_factors_follow_the_names(tmp_path: Path):
     found = read_factors(file, ["d,e.png", "a.png", "b/c.png"])
     assert found.names == ["colour", "eyes"]
     assert found.values.tolist() == [[1, 1], [1, 0], [0, 1]]
+    assert found.spellings == [["blue", "red"], ["10", "9"]]
 
 
 def test_an_empty_file_stands_for_none(tmp_path: Path):

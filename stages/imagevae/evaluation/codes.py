@@ -53,9 +53,8 @@ def code_sections(
     latents, untrained = (
         Numbers(*(posterior.z_mean[:CODED] for posterior in encoded[name])) for name in ("model", "random_encoder")
     )
-    shift, scale, directions = map(ops.convert_to_numpy, (axes.shift, axes.scale, axes.directions))
-    seen = Numbers(*((z - shift) / scale for z in latents))
-    code = Numbers(*map(axes.encode, latents))
+    seen, code = Numbers(*map(axes.to_points, latents)), Numbers(*map(axes.encode, latents))
+    directions = ops.convert_to_numpy(axes.directions)
     noise = np.random.default_rng(seed)
     rivals = {
         "code": code,

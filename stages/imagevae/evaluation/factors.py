@@ -17,10 +17,12 @@ class Factors(NamedTuple):
     Attributes:
         names: of the factors.
         values: (n, factors), numbered from 0 for each factor.
+        spellings: of the values of each factor, by their number.
     """
 
     names: list[str]
     values: NDArray[np.int64]
+    spellings: list[list[str]]
 
 
 def read_factors(file: Path, names: Sequence[str]) -> Factors | None:
@@ -49,10 +51,12 @@ def read_factors(file: Path, names: Sequence[str]) -> Factors | None:
     missing = [name for name in names if name not in values]
     if missing:
         raise BadInput(f"{file}: {missing[0]} is missing, and {len(missing)} of {len(names)} images in all")
-    columns = zip(*(values[name] for name in names), strict=True)
-    return Factors(head[1:], np.stack([_numbered(column) for column in columns], axis=1))
+    columns = list(zip(*(values[name] for name in names), strict=True))
+    spellings = [sorted(set(column)) for column in columns]
+    numbered = [_numbered(*pair) for pair in zip(columns, spellings, strict=True)]
+    return Factors(head[1:], np.stack(numbered, axis=1), spellings)
 
 
-def _numbered(column: Sequence[str]) -> NDArray[np.int64]:
-    numbers = {value: number for number, value in enumerate(sorted(set(column)))}
+def _numbered(column: Sequence[str], spellings: Sequence[str]) -> NDArray[np.int64]:
+    numbers = {value: number for number, value in enumerate(spellings)}
     return np.array([numbers[value] for value in column], np.int64)

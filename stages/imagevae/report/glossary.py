@@ -240,8 +240,11 @@ PICTURES = {
     "samples": "Left: training images. Right: samples from the model.",
     "classes": "A row for each class. Left: training images. Right: samples of that class.",
     "reconstructions": "Left: unseen images. Right: their reconstructions.",
-    "interpolations": "The way between two unseen images, which stand at the ends of each row, through the noise that "
-    "the flow makes images of.",
+    "interpolations": "The way between two unseen images, which stand at the ends of each row: through the noise that "
+    "the flow makes images of or, where there is no flow, through the latents.",
+    "map": "Where images lie by the axes along which training images vary most, or as t-SNE or UMAP lay them out. "
+    "Above some of them, in frames that tell training images, unseen images and samples; below a dot for each. Where "
+    "the dots of samples are missing, the model draws nothing like the images there.",
     "strange": "The oddest images of the training folder: the score, which about one of ten unseen images has above 1; "
     "the image; its reconstruction; where the two differ; and where the flow is surprised.",
     "doubles": "Groups of near-duplicates in the training folder, a row for each.",

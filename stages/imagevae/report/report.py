@@ -19,7 +19,7 @@ from imagevae.report.record import Data, Record
 from imagevae.report.tables import Table, flat, headlines, interval, number, pixels, sections, table
 
 # Of pictures; then all others.
-ORDER = ["samples", "classes", "reconstructions", "interpolations", "traversal", "manifold"]
+ORDER = ["samples", "classes", "reconstructions", "interpolations", "traversal", "map", "manifold"]
 SUSPECTS = "suspects"
 OF_FOLDER = ("strange", "doubles")
 KINDS = {"train": "training images", "held_out": "unseen images"}
