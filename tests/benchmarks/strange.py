@@ -176,7 +176,7 @@ def both_ways(pictures: dict[str, list[np.ndarray]]) -> dict[str, tuple[Pictures
     """Usual and odd ones as they are, and all of them after JPEG."""
     plain = {kind: np.stack(list(map(square, some))) for kind, some in pictures.items()}
     compressed = {kind: np.stack([square(jpeg(pixels)) for pixels in some]) for kind, some in pictures.items()}
-    found = {kind: (plain["usual"], plain[kind]) for kind in plain}
+    found = {kind: (plain["usual"], plain[kind]) for kind in plain} | {"JPEG": (plain["usual"], compressed["usual"])}
     return found | {f"{kind}, all JPEG": (compressed["usual"], compressed[kind]) for kind in ODD}
 
 
