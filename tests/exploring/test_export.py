@@ -45,6 +45,7 @@ def random_model(network: str, sampler: str, **settings: object) -> VAE:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "sampler", "settings"),
     [
@@ -59,9 +60,11 @@ def random_model(network: str, sampler: str, **settings: object) -> VAE:
 def test_networks_give_what_keras_gives(network: str, sampler: str, settings: dict, tmp_path: Path):
     save_model(random_model(network, sampler, **settings), tmp_path / "vae.keras")
     made = tmp_path / "elsewhere"
-    result = run_here("explore", "export", "--model", tmp_path / "vae.keras", "--output", made)
+    fitting = ("--fit", "crop", "--background", "#0000ff")
+    result = run_here("explore", "export", "--model", tmp_path / "vae.keras", "--output", made, *fitting)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     about = json.loads((made / "model.json").read_text())
+    assert about["preprocessing"] == {"fit": "crop", "background": [0, 0, 255]}
     model = load_model(tmp_path / "vae.keras")
     sessions = {name: onnxruntime.InferenceSession(made / f"{name}.onnx") for name in NAMES}
     for name, session in sessions.items():
@@ -102,6 +105,7 @@ def op_types(graph: onnx.GraphProto) -> Iterator[str]:
             yield from op_types(attribute.g)
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_files_which_draw_nothing_and_explain_themselves(
     model_file: Path, tmp_path: Path
 ):
@@ -121,13 +125,6 @@ def test_the_same_model_gives_the_same_files_which_draw_nothing_and_explain_them
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "here", capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert {"sample.png", "rebuilt.png"} <= set(results(tmp_path / "here"))
-
-
-def test_how_images_were_brought_into_squares_is_said(model_file: Path, tmp_path: Path):
-    flags = ("--fit", "crop", "--background", "#0000ff")
-    assert run_here("explore", "export", "--model", model_file, "--output", tmp_path / "x", *flags).returncode == 0
-    about = json.loads((tmp_path / "x" / "model.json").read_text())
-    assert about["preprocessing"] == {"fit": "crop", "background": [0, 0, 255]}
 
 
 def test_what_is_not_installed_is_named(model_file: Path, tmp_path: Path):
