@@ -1,6 +1,6 @@
-"""Memory does not grow with the number of images: neither where a model is trained, nor where it draws new ones.
+"""Memory does not grow with the number of images: where a model is trained, draws new ones, or looks for odd ones.
 
-Both have to map, read or write so much that a copy in memory would show.
+All have to map, read or write so much that a copy in memory would show.
 """
 
 from pathlib import Path
@@ -56,3 +56,15 @@ def test_drawing_many_images_takes_the_memory_of_few(tmp_path: Path):
     assert peaks[1] < peaks[0] + 30 * MIB  # the samples alone are 18 MiB, their list would be another 40
     shards = [np.load(tmp_path / str(count) / "00001.npy") for count in (2_000, 100_000)]
     assert np.array_equal(*shards)
+
+
+def test_looking_for_odd_images_among_many_takes_the_memory_of_few(tmp_path: Path):
+    save_model(VAE(size=64, network="mlp", latent_dim=2, width=1, axis_count=2), tmp_path / "vae.keras")
+    peaks = []
+    for count in (1_000, 8_000):
+        shards = write_shards(tmp_path / f"{count}", count, 64)
+        out = tmp_path / f"out {count}"
+        words = ("strange", "--model", tmp_path / "vae.keras", "--images", shards, "--output", out)
+        peaks.append(peak_memory(ROOT / "stages" / "explore.py", *words))
+        assert len((out / "strange.csv").read_text().splitlines()) == 1 + count
+    assert peaks[1] < peaks[0] + 40 * MIB  # the images alone are 94 MiB
