@@ -125,3 +125,9 @@ def test_any_names_make_a_legend(names: list[str]):
     lines = wrapped(legend)
     assert [entry for line in lines for entry in line] == legend
     assert all(sum(map(width, line)) <= SIDE for line in lines)
+
+
+def test_groups_called_after_colours_have_these():
+    places = [np.zeros((2, 2)), np.zeros((0, 2)), np.zeros((1, 2))]
+    _, legend = colouring(Groups("colour", [["red", "navy"], [], ["white"]]), places)
+    assert dict(legend[1:]) == {"red": (205, 0, 0), "navy": (0, 0, 128), "white": (205, 205, 205)}

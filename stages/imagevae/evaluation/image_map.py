@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
@@ -25,8 +25,9 @@ KINDS = {"training images": (120, 120, 120), "unseen images": (31, 119, 180), "s
 PAPER, INK, FAINT = (255, 255, 255), (34, 34, 34), (225, 225, 225)
 PALETTE = [
     *((78, 121, 167), (242, 142, 43), (225, 87, 89), (118, 183, 178), (89, 161, 79)),
-    *((237, 201, 72), (176, 122, 161), (255, 157, 167), (156, 117, 95)),
+    *((237, 201, 72), (176, 122, 161), (255, 157, 167), (156, 117, 95), (186, 176, 172)),
 ]
+LIGHTEST = 205  # level of a colour that can be seen on paper
 OTHERS = (90, 90, 90)  # groups beyond the palette, and images whose group is not known
 LONGEST = 24  # letters of a name
 NEIGHBOURS = 5  # that are looked at for each image
@@ -168,11 +169,19 @@ def colouring(groups: Groups | None, places: Sequence[Points]) -> tuple[list[lis
         return [[colour] * len(some) for colour, some in zip(KINDS.values(), places, strict=True)], []
     counts = Counter(name for of in groups.of for name in of if name)
     largest = sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)]
-    colours = dict(zip(sorted(largest), PALETTE, strict=False))
+    colours = dict(zip(sorted(largest), _colours(sorted(largest)), strict=True))
     found = [[colours.get(name, OTHERS) for name in of] for of in groups.of]
     others = [("others", OTHERS)] if any(OTHERS in some for some in found) else []
     names = [(_short(name), colour) for name, colour in colours.items()]
     return found, [(f"Dots, by {_short(groups.name)}:", None), *names, *others]
+
+
+def _colours(names: Sequence[str]) -> list[Colour]:
+    """A colour for each group: its own, where all are called after colours."""
+    if not all(name in ImageColor.colormap for name in names):
+        return PALETTE[: len(names)]
+    known = [ImageColor.getrgb(name) for name in names]
+    return [(min(red, LIGHTEST), min(green, LIGHTEST), min(blue, LIGHTEST)) for red, green, blue, *_ in known]
 
 
 def _short(name: str) -> str:
