@@ -110,6 +110,7 @@ def test_a_legend_names_each_colour_and_what_is_beyond_the_palette():
         "3",
         "4",
         "5",
+        "6",
         "others",
     ]
     assert colours[1][0] == dict(legend)["3"]
