@@ -111,6 +111,7 @@ def serving(browser: webdriver.Chrome, folder: Path, *flags: object) -> Iterator
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a run in the background ignores
     ) as process:
         try:
             app = App(browser, process, folder / "audit" / "contacts")
