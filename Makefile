@@ -1,12 +1,13 @@
-# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests, but for those of JAX and of
-# clusters, which `make test_jax` runs, and those of remotes on real servers and of projects inside of others, which
-# `make test_sharing` runs. `make bench` runs the benchmarks.
+# `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs the tests that take seconds,
+# and those of the whole pipeline. The others have commands of their own: `make test_extras` runs those of what optional
+# packages add, `make test_endurance` those of full disks, little memory, kills and bytes of all kinds, and
+# `make test_sharing` those of remotes on real servers and of projects inside of others. `make bench` runs the benchmarks.
 # `make setup REMOTES="s3 ssh"` adds what DVC needs for such remotes: azure, gs, s3, ssh or webdav. See README.md.
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test test_jax test_sharing bench setup lock
+.PHONY: run test test_extras test_endurance test_sharing bench setup lock
 .DEFAULT_GOAL := run
 
 run: .venv/pipeline
@@ -15,13 +16,10 @@ run: .venv/pipeline
 pytest = .venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test: .venv/tests
-	$(pytest) -m "not jax and not sharing"
+	$(pytest) -m "not extras and not endurance and not sharing"
 
-test_jax: .venv/tests
-	$(pytest) -m jax
-
-test_sharing: .venv/tests
-	$(pytest) -m sharing
+test_extras test_endurance test_sharing: .venv/tests
+	$(pytest) -m $(@:test_%=%)
 
 bench: .venv/tests
 	PYTHONPATH=tests:stages .venv/bin/python tests/benchmarks/bench.py

@@ -29,7 +29,7 @@ from conftest import ROOT, assert_refused, run_here, run_stage
 from imagevae.model.archive import save_model
 from imagevae.model.vae import VAE
 
-pytestmark = [pytest.mark.slow, needs_browser]
+pytestmark = [pytest.mark.slow, pytest.mark.extras, needs_browser]
 PATIENCE = 60  # seconds until a condition must hold
 
 

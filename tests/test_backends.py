@@ -13,7 +13,7 @@ import pytest
 from audit import at_moment
 from conftest import ON_JAX, ROOT, on, run_stage, train_outputs, tree
 
-pytestmark = pytest.mark.jax
+pytestmark = pytest.mark.extras
 
 
 def pictures(folder: Path) -> np.ndarray:

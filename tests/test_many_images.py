@@ -17,7 +17,7 @@ from peak_memory import MIB, peak_memory
 from shard_files import write_shards
 from train import epochs_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 SIZE, MANY = 24, 45_000
 FLAGS = ("--network", "mlp", "--latent_dim", 2, "--width", 4, "--flow_steps", 0, "--batch_size", 256)

@@ -220,6 +220,7 @@ class Disturbed:
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 def test_a_training_that_is_cut_off_in_each_phase_ends_as_an_undisturbed_one(
     squares: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ):

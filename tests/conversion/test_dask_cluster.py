@@ -19,7 +19,7 @@ from imagevae.images.codec import decode, flatten
 from imagevae.images.encoding import encode_png
 
 pytest.importorskip("distributed")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extras]
 
 
 @contextmanager

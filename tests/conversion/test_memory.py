@@ -15,6 +15,8 @@ from imagevae.conversion.memory import Budget
 from imagevae.images.manifest import MANIFEST, read_head
 from peak_memory import peak_memory
 
+pytestmark = pytest.mark.endurance
+
 GB = 10**9
 WIDE = 11585  # of a square of just under 2 ** 27 pixels; of WebP half as many are read
 

@@ -18,6 +18,8 @@ from imagevae.model.coding import decode_in_batches, encode
 from imagevae.model.vae import VAE
 from pages import FENCE
 
+pytestmark = pytest.mark.extras
+
 NAMES = ("decoder", "encoder", "sampler")
 SIZE = 16
 

@@ -22,6 +22,8 @@ from imagevae.images.manifest import MANIFEST, Head, Row, format_head, format_ro
 from imagevae.images.sources import list_source
 from imagevae.images.storage import ArrayShard
 
+pytestmark = pytest.mark.endurance
+
 MUTANTS = 50_000
 MEMORY = 10**9  # bytes that decoding them may take
 PATIENCE = 20  # seconds for one mutant

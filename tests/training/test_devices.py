@@ -20,7 +20,7 @@ from audit import at_moment
 from conftest import ON_JAX, ROOT, assert_refused, on, run_here, run_stage, train_outputs, tree
 from imagevae.training.devices import LOST, part
 
-pytestmark = pytest.mark.jax
+pytestmark = pytest.mark.extras
 
 TRAIN = [sys.executable, str(ROOT / "stages" / "train.py")]
 
