@@ -8,8 +8,6 @@ import pytest
 
 from conftest import BRIEF, ROOT, assert_refused, write_images
 
-pytestmark = pytest.mark.endurance
-
 
 def on_a_full_disk(folder: Path, stage: str, *arguments: object) -> subprocess.CompletedProcess:
     """Run a stage where `folder` is a file system of 8 KiB, and print what is left in it."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from audit import at_moment, waiting
 from conftest import Project, tree, write_images
 
-pytestmark = [pytest.mark.slow, pytest.mark.endurance]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
