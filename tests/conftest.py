@@ -36,7 +36,8 @@ STAGES: dict[str, dict] = {
 os.environ["KERAS_HOME"] = NOWHERE
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before JAX, where a test imports it, sets another for all stages
 
-hypothesis.settings.register_profile("untimed", deadline=None)
+# Where a failure would stop a whole run, examples are the same each time; those who develop look for new ones.
+hypothesis.settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("untimed")
 
 

@@ -50,7 +50,7 @@ def test_robots_of_another_colour_or_body_are_others(values: tuple[int, ...], pl
     changed[place] = (changed[place] + step) % 10
     one, other = square(robot(*values)), square(robot(*changed))
     assert difference(one, other) > 1
-    assert difference(one, other) == pytest.approx(difference(other, one), rel=0.2)
+    assert difference(other, one) > 1
 
 
 @pytest.mark.parametrize("size", [2, 3, 8, 16])
