@@ -71,7 +71,6 @@ class Reference:
 
     Attributes:
         middle, unit: (3,), median of the parts of held-out images, and from there to their 90% quantile.
-        own_middle, own_unit: the same of training images, which the model has seen and is less surprised by.
         scores: of held-out images, sorted, (m,).
         has_held_out: whether there are any; if not, all images of the reference take their place.
         codes: of training images, (n, count).
@@ -80,8 +79,6 @@ class Reference:
 
     middle: NDArray[np.float64]
     unit: NDArray[np.float64]
-    own_middle: NDArray[np.float64]
-    own_unit: NDArray[np.float64]
     scores: NDArray[np.float64]
     has_held_out: bool
     codes: NDArray[np.float32]
@@ -90,12 +87,12 @@ class Reference:
     @classmethod
     def of(cls, found: Measured) -> "Reference":
         """From all images of a training, held-out ones included; see `measure`."""
-        has_held_out, [places] = bool(found.held_out.any()), np.nonzero(~found.held_out)
+        has_held_out = bool(found.held_out.any())
         usual = found.parts[found.held_out] if has_held_out else found.parts
-        middle, unit = _scale(usual)
-        of_training = _scale(found.parts[places] if len(places) else usual)
-        scores = np.sort(_score((usual - middle) / unit))
-        return cls(middle, unit, *of_training, scores, has_held_out, found.codes[places], places)
+        middle = np.median(usual, axis=0)
+        unit = np.maximum(np.quantile(usual, RARE, axis=0) - middle, LEAST)
+        [places] = np.nonzero(~found.held_out)
+        return cls(middle, unit, np.sort(_score((usual - middle) / unit)), has_held_out, found.codes[places], places)
 
     def score(self, found: Measured, own: bool = False) -> Oddity:
         """How odd images are.
@@ -106,13 +103,9 @@ class Reference:
         part of it is.
 
         Args:
-            own: whether these are the images of the reference, in its order. Then none is its own neighbour, and the
-                training images among them are measured by their own scale.
+            own: whether these are the images of the reference, in its order; then none is its own neighbour.
         """
         parts = (found.parts - self.middle) / self.unit
-        if own and self.has_held_out:
-            seen = ~found.held_out
-            parts[seen] = (found.parts[seen] - self.own_middle) / self.own_unit
         score = _score(parts)
         share = 1 - np.searchsorted(self.scores, score, side="right") / len(self.scores)
         nearest, distance = self._nearest(found.codes, own)
@@ -129,12 +122,6 @@ class Reference:
         first, rows = others.argmax(axis=1), np.arange(len(codes))
         there = others[rows, first]
         return np.where(there, places[rows, first], -1), np.where(there, distances[rows, first], np.inf)
-
-
-def _scale(parts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The median of parts (n, 3), and how far above it their 90% quantile lies, (3,) each."""
-    middle = np.median(parts, axis=0)
-    return middle, np.maximum(np.quantile(parts, RARE, axis=0) - middle, LEAST)
 
 
 def _score(parts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -110,9 +110,8 @@ METRICS = {
     ),
     "odd": Entry(
         "Odd images",
-        "Share of training images that score higher than 95% of unseen images do, each beside its own kind, since the "
-        "model has seen the former: what the flow expects least, or what is reconstructed worst. 0.05 is expected by "
-        "chance.",
+        "Share of training images that the model finds odder than 95% of unseen images: badly foreseen by the flow, or "
+        "badly reconstructed. 0.05 is expected by chance.",
     ),
     "doubles": Entry(
         "Near-duplicates",
