@@ -26,10 +26,8 @@ def folder_section(model: VAE, sets: Sets) -> tuple[Section, dict[str, NDArray[n
     pictures = {"strange": strange_sheet(model, reference, squares[first], odd.score[first])}
     if twins:
         pictures["doubles"] = doubles_sheet(twins, squares.__getitem__, SHOWN)
-    of_training, twice = (
-        ~found.held_out,
-        np.isin(np.arange(len(squares)), [image for group in twins for image in group]),
-    )
+    of_training = ~found.held_out
+    twice = np.isin(np.arange(len(squares)), [image for group in twins for image in group])
     section: Section = {
         "odd": {"training": intervals.share(odd.share[of_training] < RARE, against=int(found.held_out.sum()))},
         "doubles": intervals.share(twice),
