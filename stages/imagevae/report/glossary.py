@@ -110,8 +110,8 @@ METRICS = {
     ),
     "odd": Entry(
         "Odd images",
-        "Share of training images that the model finds odder than 95% of unseen images: badly predicted by the flow, or "
-        "badly reconstructed. It has learned the training images, so 0 is usual, and less than 0.05.",
+        "Share of training images that the model finds odder than 95% of unseen images: badly predicted by the flow, "
+        "or badly reconstructed. It has learned the training images, so 0 is usual, and less than 0.05.",
     ),
     "doubles": Entry(
         "Near-duplicates",
