@@ -29,6 +29,8 @@ def record(**changes: object) -> Record:
         parameters={"resize": {"background": [0, 0, 255]}, "model": {"latent_dim": 2}, "train": {"<i>": "a|b"}},
         curves={"loss": {"train": [(0.0, 3.0), (1.0, 2.0)], "held_out": [(0.0, 3.5), (1.0, 2.5)]}},
         units=[3.0, 1.0],
-        pictures={name: encode_png(pixels) for name in ("samples", "reconstructions", "suspects", "of<mine>")},
+        pictures={
+            name: encode_png(pixels) for name in ("samples", "reconstructions", "strange", "suspects", "of<mine>")
+        },
     )
     return Record(**{**parts, **changes})

@@ -46,7 +46,7 @@ def test_the_report_is_a_page_that_needs_no_other_file():
     assert html == report(record())
     tags = Tags(html).found
     names = [tag for tag, _ in tags]
-    assert names.count("img") == 4
+    assert names.count("img") == 5
     assert {"script", "i", "b><"} & set(names) == set()
     for tag, attributes in tags:
         for source in (attributes.get("src"), attributes.get("href")):
@@ -63,10 +63,11 @@ def test_the_report_shows_all_there_is_and_leaves_out_what_there_is_not():
     html = report(record())
     for shown in ("1,200", "24.5", "24 to 25", "300×400", "#0000ff", "&lt;b&gt;.png", "a|b"):  # noqa: RUF001
         assert shown in html
-    for heading in ("Pictures", "Suspected copies", "Curves", "Latents", "All metrics", "Data", "Parameters"):
+    pictured = ("Pictures", "Odd images and near-duplicates", "Suspected copies", "Curves", "Latents")
+    for heading in (*pictured, "All metrics", "Data", "Parameters"):
         assert f">{heading}</h2>" in html
     bare = report(record(metrics={"elbo": -5.0}, curves={}, units=[], pictures={}))
-    for heading in ("Pictures", "Suspected copies", "Curves", "Latents", "All metrics"):
+    for heading in (*pictured, "All metrics"):
         assert f">{heading}</h2>" not in bare
     Tags(bare)
 
