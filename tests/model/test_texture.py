@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from keras import ops
 from numpy.typing import NDArray
 
-from imagevae.model.texture import texture_error
+from imagevae.model.texture import STEP, WINDOW, texture, texture_error
 
 sizes = st.integers(8, 40)
 seeds = st.integers(0, 99)
@@ -21,6 +21,15 @@ def grain(seed: int, size: int, deviation: float = 0.1) -> NDArray[np.float32]:
 
 def apart(one: NDArray, other: NDArray, scale: float = 0.01) -> float:
     return float(texture_error(ops.array(one, "float32"), ops.array(other, "float32"), scale)[0])
+
+
+@given(shape=st.tuples(st.integers(2, 40), st.integers(2, 40), st.integers(1, 3)), seed=seeds)
+def test_textures_are_means_of_differences_over_places(shape: tuple[int, int, int], seed: int):
+    pictures = np.random.default_rng(seed).random((2, *shape), np.float32)
+    for axis, found in zip((2, 1), texture(ops.array(pictures)), strict=True):
+        places = ops.average_pool(np.abs(np.diff(pictures, axis=axis)), WINDOW, strides=STEP, padding="same")
+        expected = ops.convert_to_numpy(ops.reshape(places, found.shape))
+        assert ops.convert_to_numpy(found) == pytest.approx(expected, abs=1e-6)
 
 
 @given(size=sizes, seed=seeds, light=st.floats(-0.5, 0.5))

@@ -20,7 +20,7 @@ def absolute_error(pixels: KerasTensor, location: KerasTensor) -> KerasTensor:
         (n,), never below a quarter of a level.
     """
     apart = ops.abs(pixels - location) * LEVELS
-    return ops.mean(ops.where(apart < 0.5, ops.square(apart) + 0.25, apart), axis=(1, 2, 3)) / LEVELS
+    return ops.mean(apart + ops.square(ops.relu(0.5 - apart)), axis=(1, 2, 3)) / LEVELS
 
 
 def log_likelihood(pixels: KerasTensor, location: KerasTensor, scale: KerasTensor) -> KerasTensor:
