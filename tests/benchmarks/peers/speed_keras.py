@@ -1,6 +1,6 @@
 """Images a second of a training step of the default network, as stages/train.py runs it; see compare_models.py.
 
-python speed_keras.py BATCH STEPS adam|muon
+python speed_keras.py BATCH STEPS adam|muon float32|mixed_bfloat16
 """
 
 import sys
@@ -22,8 +22,8 @@ from imagevae.training.optimizer import Muon  # noqa: E402
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "muon": Muon}
 
 
-def main(batch: int, steps: int, optimizer: str) -> None:
-    model = VAE(size=64, texture_weight=0)
+def main(batch: int, steps: int, optimizer: str, precision: str) -> None:
+    model = VAE(size=64, texture_weight=0, precision=precision)
     model.compile(OPTIMIZERS[optimizer](1e-4), jit_compile=False, steps_per_execution=STEPS_AT_ONCE)
     images = np.random.default_rng(0).integers(0, 256, (batch * steps, 64, 64, 3), np.uint8)
     model.fit(Batches(images, batch), verbose=0)
@@ -33,4 +33,4 @@ def main(batch: int, steps: int, optimizer: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]), sys.argv[3])
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:])

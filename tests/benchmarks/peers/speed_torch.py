@@ -1,6 +1,6 @@
 """Images a second of a training step of the default network, written in PyTorch; see compare_models.py.
 
-python speed_torch.py BATCH STEPS
+python speed_torch.py BATCH STEPS adam|muon
 """
 
 import sys
@@ -12,6 +12,52 @@ from torch import nn
 from torch.nn import functional
 
 SIZE, LATENTS, WIDTH = 64, 4, 48  # latents in each cell of the grid
+
+
+class Muon(torch.optim.Optimizer):
+    """The same steps as those of training/optimizer.py, of kernels alone."""
+
+    def __init__(self, kernels: list[torch.Tensor], lr: float, momentum: float = 0.95):
+        super().__init__(kernels, dict(lr=lr, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                state = self.state[kernel]
+                kept = state.setdefault("momentum", torch.zeros_like(kernel))
+                kept.mul_(group["momentum"]).add_(kernel.grad)
+                matrix = (kernel.grad + group["momentum"] * kept).flatten(1)
+                kernel.sub_(orthogonal(matrix, 0.2 * group["lr"] * max(matrix.shape) ** 0.5).view_as(kernel))
+
+
+def orthogonal(matrix: torch.Tensor, length: float) -> torch.Tensor:
+    wide = matrix.shape[0] < matrix.shape[1]
+    gram = matrix @ matrix.T if wide else matrix.T @ matrix
+    one, square = torch.eye(len(gram)), gram.trace() + 1e-24
+    gram, product = gram / square, one * (length / square.sqrt())
+    for _ in range(5):
+        polynomial = 3.4445 * one + (2.0315 * gram - 4.7750 * one) @ gram
+        product = polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    return product @ matrix if wide else matrix @ product
+
+
+class Both:
+    """Muon for kernels and Adam for the rest, or Adam for all."""
+
+    def __init__(self, weights: list[torch.Tensor], kind: str):
+        kernels = [weight for weight in weights if weight.ndim == 4 and kind == "muon"]
+        others = [weight for weight in weights if weight.ndim != 4 or kind == "adam"]
+        self.parts = [torch.optim.Adam(others, 1e-4), *([Muon(kernels, 1e-4)] if kernels else [])]
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
 
 
 class Residual(nn.Module):
@@ -65,7 +111,7 @@ class Decoder(nn.Module):
         return self.end(x) + sum(sketches)
 
 
-def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer, batch: int) -> Callable[[], None]:
+def step(encode: nn.Module, decode: nn.Module, optimizer: Both, batch: int) -> Callable[[], None]:
     images = torch.rand(batch, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
 
     def run() -> None:
@@ -82,10 +128,10 @@ def step(encode: nn.Module, decode: nn.Module, optimizer: torch.optim.Optimizer,
     return run
 
 
-def main(batch: int, steps: int) -> None:
+def main(batch: int, steps: int, optimizer: str) -> None:
     torch.manual_seed(0)
     parts = [part.to(memory_format=torch.channels_last) for part in (encoder(), Decoder())]
-    run = step(*parts, torch.optim.Adam([weight for part in parts for weight in part.parameters()], 1e-4), batch)
+    run = step(*parts, Both([weight for part in parts for weight in part.parameters()], optimizer), batch)
     for _ in range(10):
         run()
     start = time.perf_counter()
@@ -95,4 +141,4 @@ def main(batch: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), sys.argv[3])
