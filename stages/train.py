@@ -109,7 +109,8 @@ def epochs_for(images: int) -> int:
     "--precision",
     type=click.Choice(["float32", "mixed_bfloat16"]),
     default="float32",
-    help="What the networks compute in; mixed_bfloat16 is for GPUs. Weights, latents and losses are float32 always.",
+    help="What the networks compute in; mixed_bfloat16 is for GPUs, and processors with AVX512-BF16 or AMX. Weights, "
+    "latents and losses are float32 always.",
 )
 @click.option(
     "--devices",
@@ -208,9 +209,11 @@ def main(
     model = model.copy()
     encoded = encode_all(model, training, folder / "training.npy")
     held_encoded = encode_all(model, held, folder / "held_out.npy")
-    fitted = fit_priors(
-        model, encoded, held_encoded, lambda name: Checkpoint(folder / f"{name}.npz", key), flow_steps, seed, classes
-    )
+
+    def kept(name: str) -> Checkpoint:
+        return Checkpoint(folder / f"{name}.npz", key)
+
+    fitted = fit_priors(model, encoded, held_encoded, kept, flow_steps, seed, classes, precision)
     save_model(with_priors(model, fitted), output)
     report_densities(fitted, encoded)
     shutil.rmtree(folder)

@@ -109,3 +109,19 @@ def test_no_cluster_without_a_share_is_chosen(clustered: FlowPrior):
     assert np.asarray(clustered.cluster(far))[:, 4:].sum() == 0
     last = clustered.sample(far[:1], np.float32([1 - 2**-24]))
     assert np.isfinite(last).all()
+
+
+def test_mixed_precision_is_of_the_networks_alone(clustered: FlowPrior):
+    """Weights, points and velocities are float32; a copy computes in it."""
+    mixed = FlowPrior(**clustered.settings, precision="mixed_bfloat16")
+    mixed.set_weights(clustered.get_weights())
+    assert {weight.dtype for weight in mixed.weights} == {"float32"}
+    noise = np.random.default_rng(0)
+    z, choice = noise.standard_normal((100, 64), np.float32), noise.random(100, np.float32)
+    exact, rough = clustered.sample(z, choice), mixed.sample(z, choice)
+    assert rough.dtype == np.float32
+    assert not np.array_equal(exact, rough)
+    assert rough == pytest.approx(exact, abs=0.2)
+    copy = FlowPrior.from_config(mixed.get_config())
+    copy.set_weights(mixed.get_weights())
+    assert np.array_equal(copy.sample(z, choice), exact)

@@ -12,6 +12,7 @@ from keras import KerasTensor, ops
 from numpy.typing import NDArray
 
 from imagevae.model.classes import NO_CLASS
+from imagevae.model.networks import computing_in
 from imagevae.model.padding import batches_of
 from imagevae.model.priors import STEPS, NormalPrior, chosen
 from imagevae.model.velocity import build_velocity, heun_step
@@ -50,6 +51,8 @@ class FlowPrior(keras.Model):
         dropout: share of the units that are left out while training, against learning the latents by heart.
         seed: seed of the initial weights and of the noise.
         classes: names of the classes, if there are any.
+        precision: Keras's policy for what the networks compute, `float32` or `mixed_bfloat16`. Weights are float32, and
+            so are points and velocities. It is not kept: a flow that is loaded or copied computes in float32.
 
     Attributes:
         clusters: how many there may be.
@@ -64,6 +67,7 @@ class FlowPrior(keras.Model):
         dropout: float = 0.1,
         seed: int = 0,
         classes: Sequence[str] = (),
+        precision: str = "float32",
         name: str = "flow_prior",
         **keywords: Any,
     ):
@@ -80,8 +84,9 @@ class FlowPrior(keras.Model):
         self.latent_dim, self.classes = latent_dim, tuple(classes)
         self.clusters = max(CLUSTERS, len(classes) + 1)  # one for images of no class
         self.noise = keras.random.SeedGenerator(seed)
-        self.network = build_velocity(latent_dim, self.clusters, width, side, blocks, dropout, seed)
-        self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
+        with computing_in(precision):
+            self.network = build_velocity(latent_dim, self.clusters, width, side, blocks, dropout, seed)
+            self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
         self.shift = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="shift")
         self.scale = self.add_weight(shape=(latent_dim,), initializer="ones", trainable=False, name="scale")
         self.strength = self.add_weight(shape=(), initializer="ones", trainable=False, name="strength")

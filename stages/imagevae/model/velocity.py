@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
 
-from imagevae.model.networks import LEAKY
+from imagevae.model.networks import EXACT, LEAKY
 
 LOCAL = 32  # channels of the convolutions on the grid of latents, at most
 FREQUENCIES = np.geomspace(1, 100, 32, dtype=np.float32)
@@ -37,11 +37,15 @@ def build_velocity(
     def start(zero: bool) -> str | keras.initializers.Initializer:
         return "zeros" if zero else keras.initializers.GlorotUniform(seed=next(seeds))
 
-    def dense(units: int, activation: str | None = None, zero: bool = False) -> layers.Dense:
-        return layers.Dense(units, activation=activation, kernel_initializer=start(zero))
+    def dense(units: int, activation: str | None = None, zero: bool = False, dtype: str | None = None) -> layers.Dense:
+        return layers.Dense(units, activation=activation, kernel_initializer=start(zero), dtype=dtype)
 
-    def convolution(channels: int, activation: str | None = None, zero: bool = False) -> layers.Conv2D:
-        return layers.Conv2D(channels, 3, padding="same", activation=activation, kernel_initializer=start(zero))
+    def convolution(
+        channels: int, activation: str | None = None, zero: bool = False, dtype: str | None = None
+    ) -> layers.Conv2D:
+        return layers.Conv2D(
+            channels, 3, padding="same", activation=activation, kernel_initializer=start(zero), dtype=dtype
+        )
 
     def conditioned(x: KerasTensor) -> KerasTensor:
         """Scaled and shifted by time and cluster, as in diffusion transformers (Peebles & Xie 2023, section 3.2)."""
@@ -58,15 +62,17 @@ def build_velocity(
     for _ in range(blocks):
         hidden = dense(2 * width, "silu")(conditioned(state))
         state = state + dense(width, zero=True)(layers.Dropout(dropout, seed=next(seeds))(hidden))
-    velocity = dense(latent_dim, zero=True)(layers.LayerNormalization()(state))
-    velocity = velocity + points * dense(latent_dim, zero=True)(clock)
+    velocity = dense(latent_dim, zero=True, dtype=EXACT)(layers.LayerNormalization()(state))
+    velocity = velocity + points * dense(latent_dim, zero=True, dtype=EXACT)(clock)
     if side:
         cells = layers.Reshape((side, side, latent_dim // side**2))
         local = min(width, LOCAL)
         grid = convolution(local)(ops.concatenate([cells(points), cells(velocity)], axis=-1))
         for _ in range(2):
             grid = grid + convolution(local, LEAKY)(conditioned(grid))
-        velocity = velocity + layers.Flatten()(convolution(latent_dim // side**2, zero=True)(grid))
+        velocity = velocity + layers.Flatten(dtype=EXACT)(
+            convolution(latent_dim // side**2, zero=True, dtype=EXACT)(grid)
+        )
     return keras.Model([points, time, *cluster], velocity, name=name)
 
 

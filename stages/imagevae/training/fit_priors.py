@@ -73,6 +73,7 @@ def fit_priors(
     steps: int,
     seed: int,
     classes: Classes = NO_CLASSES,
+    precision: str = "float32",
 ) -> Fitted:
     """Fit a mixture and a flow to training latents, and compare them on held-out ones.
 
@@ -80,6 +81,7 @@ def fit_priors(
         checkpoint: makes that of a training of the name given.
         steps: of a flow's training; 0 leaves it out.
         classes: of these images.
+        precision: of that training, see `FlowPrior`.
     """
     some, known = (evenly_spaced(len(each.latents), most) for each, most in ((held_out, JUDGES), (training, ENOUGH)))
     judging = held_out.latents[some]
@@ -88,11 +90,11 @@ def fit_priors(
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:
-        c_t = copy_test(model, training.images, judging[:, 0], seed)
         side = model.flow.settings["side"]
         if classes.names:
             classes = classes._replace(held_out=classes.held_out[some])
-        flow = fit_best_flow(training.latents, judging, checkpoint, c_t, steps, seed, side, classes)
+        c_t = copy_test(model, training.images, judging[:, 0], seed, classes)
+        flow = fit_best_flow(training.latents, judging, checkpoint, c_t, steps, seed, side, classes, precision)
         scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
     return Fitted(flow, mixture, rounded, fit_axes(training.latents, seed))
