@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.stats import norm
 
 from clouds import as_latents, two_clouds
 from conftest import as_images
+from imagevae.dataset.labels import NO_CLASSES, Classes
 from imagevae.dataset.squares import Images
+from imagevae.model.classes import NO_CLASS
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.flow import CLUSTERS, FlowPrior
 from imagevae.model.priors import MixturePrior, NormalPrior
@@ -29,6 +32,7 @@ from imagevae.training.fit_flow import (
     count_clusters,
     fit_best_flow,
     fit_flow,
+    lowest,
     moments,
     prominence,
 )
@@ -140,6 +144,42 @@ def test_copies_are_told_from_new_images(model: VAE):
     c_t = copy_test(model, images_of(model, z), normal(200, seed=1), seed=0)
     assert c_t(copier) < -10
     assert abs(c_t(NormalPrior(LATENTS))) < 3
+
+
+class CopierOfAClass(NormalPrior):
+    """Draws copies of training images where it is asked for the class `few`, and otherwise new images."""
+
+    classes = ("many", "few")
+
+    def __init__(self, known: np.ndarray):
+        super().__init__(LATENTS)
+        self.known = known
+
+    def sample(
+        self, noise: np.ndarray, choice: np.ndarray, guidance: float = 1, steps: int = 1, label: str | None = None
+    ) -> np.ndarray:
+        return self.known[(choice * len(self.known)).astype(int)] if label == "few" else noise
+
+
+def test_copies_of_one_class_alone_are_found(model: VAE):
+    z, held_out = normal(300, seed=0), normal(200, seed=1)
+    few = np.arange(200) % 20 == 0
+    classes = Classes(["many", "few"], np.zeros(300, int), few.astype(int))
+    hidden, found = (copy_test(model, images_of(model, z), held_out, 0, each) for each in (NO_CLASSES, classes))
+    copier = CopierOfAClass(z)
+    assert abs(hidden(copier)) < 3
+    assert found(copier) < -3
+    assert abs(found(CopierOfAClass(normal(300, seed=2)))) < 3
+    nobody = classes._replace(held_out=np.full(200, NO_CLASS))
+    assert copy_test(model, images_of(model, z), held_out, 0, nobody)(copier) == hidden(copier)
+
+
+@given(count=st.integers(1, 1000), score=st.floats(-20, 5))
+def test_the_lowest_of_many_scores_counts_as_much_as_chance_makes_it_so_low(count: int, score: float):
+    assert lowest([score]) == pytest.approx([score])
+    [found] = lowest([score, *[10.0] * (count - 1)])
+    assert norm.cdf(found) == pytest.approx(-np.expm1(count * norm.logsf(score)))
+    assert lowest([]) == []
 
 
 # When a training ends, and what is kept

@@ -56,7 +56,7 @@ class CT(NamedTuple):
     error: float
 
 
-def copying(distance: NDArray, held_out: NDArray, where: Cells) -> CT:
+def copying(distance: NDArray, held_out: NDArray, where: Cells | None = None) -> CT:
     """C_T, the three-sample test for data copying: below -3, samples are nearer to training images than chance allows.
 
     Meehan et al. 2020, section 3.2: in each cell the z-score of Mann & Whitney's U of the distances of samples against
@@ -65,7 +65,9 @@ def copying(distance: NDArray, held_out: NDArray, where: Cells) -> CT:
 
     Args:
         distance, held_out: (m,), (n,), distances to the nearest training image.
+        where: the cells of samples and held-out images; without, all lie in one.
     """
+    where = where or Cells(np.zeros(len(held_out), int), np.zeros(len(distance), int))
     both = [(distance[where.samples == cell], held_out[where.held_out == cell]) for cell in np.unique(where.held_out)]
     filled = [pair for pair in both if len(pair[0]) >= 20] or [pair for pair in both if len(pair[0])]
     weights = np.array([len(held) for _, held in filled]) / sum(len(held) for _, held in filled)

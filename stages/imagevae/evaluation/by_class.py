@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from imagevae.dataset.copies import Cells, copying, nearest, thumbnails
+from imagevae.dataset.copies import copying, nearest, thumbnails
 from imagevae.dataset.labels import Labels, numbered
 from imagevae.dataset.squares import Images
 from imagevae.evaluation import intervals
@@ -160,7 +160,7 @@ def _copies(distance: NDArray, near: NDArray, members: Kinds) -> Section:
         distance, near: of samples and of held-out images to the nearest training image.
     """
     drawn, held = distance[members.samples], near[members.held_out]
-    found = copying(drawn, held, Cells(np.zeros(len(held), int), np.zeros(len(drawn), int)))
+    found = copying(drawn, held)
     return {
         "memorised": {"samples": memorised(drawn, held)},
         "c_t": {"samples": intervals.normal(found.value, found.error, len(drawn))},

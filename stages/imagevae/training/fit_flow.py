@@ -3,17 +3,20 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from imagevae.dataset.clusters import k_means
 from imagevae.dataset.copies import cells, copying, nearest, thumbnails
 from imagevae.dataset.labels import NO_CLASSES, Classes
 from imagevae.dataset.squares import Images
 from imagevae.images.contact_sheet import evenly_spaced
+from imagevae.model.classes import NO_CLASS
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.flow import CLUSTERS, FlowPrior
 from imagevae.model.priors import Prior
@@ -35,6 +38,7 @@ JUDGES = 500  # held-out latents that the distributions are compared on
 # Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
+FEWEST = 10  # samples and held-out images of a class in which copies are looked for
 DRAWN_IN = 8  # steps from noise, half as many as other samples: C_T is within 0.4 of theirs
 GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
 
@@ -48,6 +52,7 @@ def fit_best_flow(
     seed: int,
     side: int = 0,
     classes: Classes = NO_CLASSES,
+    precision: str = "float32",
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
     What would be copies later is guided more.
@@ -57,11 +62,12 @@ def fit_best_flow(
         c_t: of a distribution, see `copy_test`.
         side: of the grid of latents, see `FlowPrior`.
         classes: of these images.
+        precision: see `FlowPrior`.
     """
     images, _, latents = training.shape
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
     for width, most_clusters in kinds:
-        flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names)
+        flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names, precision=precision)
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes)
@@ -86,12 +92,18 @@ def fit_best_flow(
     return flow
 
 
-def copy_test(model: VAE, training: Images, held_out: NDArray[np.float32], seed: int) -> Callable[[Prior], float]:
+def copy_test(
+    model: VAE, training: Images, held_out: NDArray[np.float32], seed: int, classes: Classes = NO_CLASSES
+) -> Callable[[Prior], float]:
     """The test for copies among what a distribution draws, C_T, see `copying`, against reconstructions of held-out
     images, which have gone through the same decoder: its blur brings images nearer to each other.
 
+    Where images have classes it is the lower one of C_T of all samples and of that within the classes, see `lowest`;
+    samples are of each class as often as held-out images are.
+
     Args:
         held_out: their z_mean, (n, latent_dim).
+        classes: of these images.
     """
 
     def pictures(latents: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -99,12 +111,28 @@ def copy_test(model: VAE, training: Images, held_out: NDArray[np.float32], seed:
 
     known, rebuilt = training.some(ENOUGH, seed), pictures(held_out)
     distance, some = nearest(rebuilt, known)[0], thumbnails(known.some(JUDGES, seed)[:])
+    held = np.bincount(classes.held_out[classes.held_out != NO_CLASS], minlength=len(classes.names))
+    asked = np.round(DRAWN * held / max(1, held.sum())).astype(int)
+    of_classes = np.repeat(np.arange(len(asked)), asked)
+    measured = np.flatnonzero(np.minimum(held, asked) >= FEWEST)
 
     def c_t(prior: Prior) -> float:
-        drawn = pictures(draw_latents(prior, DRAWN, seed, steps=DRAWN_IN))
-        return copying(nearest(drawn, known)[0], distance, cells(some, rebuilt, drawn, seed)).value
+        draw = partial(draw_latents, prior, seed=seed, steps=DRAWN_IN)
+        each = [draw(count, label=classes.names[number]) for number, count in enumerate(asked) if count]
+        drawn = pictures(chain(*each) if each else draw(DRAWN))
+        found = nearest(drawn, known)[0]
+        scores = [
+            copying(found[of_classes == number], distance[classes.held_out == number]).value for number in measured
+        ]
+        return min([copying(found, distance, cells(some, rebuilt, drawn, seed)).value, *lowest(scores)])
 
     return c_t
+
+
+def lowest(scores: list[float]) -> list[float]:
+    """The lowest of independent z-scores, as the one that chance would make as seldom if it were the only one (Sidak
+    1967, https://doi.org/10.2307/2283989); none of none."""
+    return [float(norm.ppf(-np.expm1(len(scores) * norm.logsf(min(scores)))))] if scores else []
 
 
 class WhileNew(Best):
