@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,15 +38,11 @@ def build_velocity(
     def start(zero: bool) -> str | keras.initializers.Initializer:
         return "zeros" if zero else keras.initializers.GlorotUniform(seed=next(seeds))
 
-    def dense(units: int, activation: str | None = None, zero: bool = False, dtype: str | None = None) -> layers.Dense:
-        return layers.Dense(units, activation=activation, kernel_initializer=start(zero), dtype=dtype)
+    def dense(units: int, zero: bool = False, **options: Any) -> layers.Dense:
+        return layers.Dense(units, kernel_initializer=start(zero), **options)
 
-    def convolution(
-        channels: int, activation: str | None = None, zero: bool = False, dtype: str | None = None
-    ) -> layers.Conv2D:
-        return layers.Conv2D(
-            channels, 3, padding="same", activation=activation, kernel_initializer=start(zero), dtype=dtype
-        )
+    def convolution(channels: int, zero: bool = False, **options: Any) -> layers.Conv2D:
+        return layers.Conv2D(channels, 3, padding="same", kernel_initializer=start(zero), **options)
 
     def conditioned(x: KerasTensor) -> KerasTensor:
         """Scaled and shifted by time and cluster, as in diffusion transformers (Peebles & Xie 2023, section 3.2)."""
@@ -57,10 +54,10 @@ def build_velocity(
     cluster = [keras.Input((clusters,))] if clusters else []
     known = [ops.cos(time * FREQUENCIES), ops.sin(time * FREQUENCIES)]
     known += [one * math.sqrt(len(FREQUENCIES)) for one in cluster]  # as long a vector as that of the time
-    clock = dense(256, "silu")(ops.concatenate(known, axis=-1))
+    clock = dense(256, activation="silu")(ops.concatenate(known, axis=-1))
     state = dense(width)(points)
     for _ in range(blocks):
-        hidden = dense(2 * width, "silu")(conditioned(state))
+        hidden = dense(2 * width, activation="silu")(conditioned(state))
         state = state + dense(width, zero=True)(layers.Dropout(dropout, seed=next(seeds))(hidden))
     velocity = dense(latent_dim, zero=True, dtype=EXACT)(layers.LayerNormalization()(state))
     velocity = velocity + points * dense(latent_dim, zero=True, dtype=EXACT)(clock)
@@ -69,7 +66,7 @@ def build_velocity(
         local = min(width, LOCAL)
         grid = convolution(local)(ops.concatenate([cells(points), cells(velocity)], axis=-1))
         for _ in range(2):
-            grid = grid + convolution(local, LEAKY)(conditioned(grid))
+            grid = grid + convolution(local, activation=LEAKY)(conditioned(grid))
         velocity = velocity + layers.Flatten(dtype=EXACT)(
             convolution(latent_dim // side**2, zero=True, dtype=EXACT)(grid)
         )
