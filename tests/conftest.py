@@ -1,5 +1,6 @@
 """What the tests share: running a stage as a user does, small images, and a copy of the project to work in."""
 
+import ctypes
 import fcntl
 import importlib
 import io
@@ -99,6 +100,12 @@ def assert_refused(result: subprocess.CompletedProcess, *culprits: object) -> No
     assert "error:" in line
     for culprit in culprits:
         assert str(culprit) in line
+
+
+def without_privileges() -> None:
+    """Let permissions hold for the superuser as well: drop CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def write_images(folder: Path, count: int, size: int = 16, seed: int = 0) -> None:

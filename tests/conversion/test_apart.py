@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, run_stage, tree, write_images
+from conftest import ROOT, assert_refused, run_stage, tree, write_images
 from imagevae.conversion.apart import each_apart
 from imagevae.images.manifest import MANIFEST, read_head
 
@@ -21,6 +21,7 @@ FAULTY = """
     import ctypes, os, sys
     sys.path.insert(0, {stages!r})
     import imagevae.images.codec as codec
+    from imagevae.cli.guard import has_crashed
     decode = codec.decode
 
     def faulty(data, colours=None):
@@ -28,6 +29,8 @@ FAULTY = """
             ctypes.string_at(0)
         if data.startswith(b"abort"):
             os.abort()
+        if data.startswith(b"killed") and has_crashed():
+            os.kill(os.getpid(), 9)
         return decode(data, colours)
 
     codec.decode = faulty
@@ -70,6 +73,16 @@ def test_too_many_crashes_fail_the_stage_and_nothing_is_written(tmp_path: Path):
     result = run_faulty(tmp_path, "files", allowed=0)
     assert result.returncode == 2
     assert "x.png" in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_process_that_is_ended_from_outside_says_nothing_of_its_image(tmp_path: Path):
+    """Where memory runs out, the system kills what takes most of it, whatever image it is at."""
+    write_images(tmp_path / "in", 3)
+    (tmp_path / "in" / "x.png").write_bytes(b"crash")
+    (tmp_path / "in" / "y.gif").write_bytes(b"killed")
+    result = run_faulty(tmp_path, "shards", allowed=1)
+    assert_refused(result, "y.gif", "SIGKILL")
     assert not (tmp_path / "out").exists()
 
 

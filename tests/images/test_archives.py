@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from conftest import ROOT, assert_refused, run_stage, write_images
 from imagevae.cli.errors import BadInput
 from imagevae.images import archives, unpacked
-from imagevae.images.left_aside import HIDDEN, LINK_MEMBER, SPECIAL_MEMBER
+from imagevae.images.left_aside import HIDDEN, LINK_MEMBER, OLDER_MEMBER, SPECIAL_MEMBER
 from imagevae.images.sources import list_source
 
 COMPRESSIONS = {
@@ -344,3 +344,39 @@ def test_a_changed_archive_gives_right_images_or_a_reason(kind: str, changes: li
                 continue
             if kind != "tar":
                 assert content in IMAGES.values()
+
+
+@pytest.mark.parametrize(("method", "name"), [*archives.METHODS.items(), (6, "method 6")])
+def test_a_method_of_zips_that_is_not_read_is_called_by_its_name(method: int, name: str, tmp_path: Path):
+    data = bytearray(zip_of({"a.png": b"x"}))
+    struct.pack_into("<H", data, data.index(b"PK\1\2") + 10, method)
+    struct.pack_into("<H", data, 8, method)
+    (tmp_path / "a.zip").write_bytes(data)
+    [item] = list_source(tmp_path / "a.zip").items
+    with pytest.raises(BadInput, match=f"not read: {name}, by which"):
+        item.read()
+
+
+def test_joined_zips_are_not_read_by_half(tmp_path: Path):
+    """A zip is read from its end, where the directory of the last one is."""
+    (tmp_path / "a.zip").write_bytes(zip_of(IMAGES) + zip_of({"a.png": b"x"}))
+    with pytest.raises(BadInput, match="more before its first member"):
+        list_source(tmp_path)
+    (tmp_path / "a.zip").write_bytes(zip_of({}))
+    (tmp_path / "b.zip").write_bytes(zip_of(IMAGES))
+    assert len(list_source(tmp_path).items) == len(IMAGES)
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_of_members_of_one_name_the_last_one_counts_and_the_others_are_counted(kind: str, tmp_path: Path):
+    file = io.BytesIO()
+    if kind == "tar":
+        file.write(tar_of({"a.png": b"old"})[:1024] + tar_of({"./a.png": b"new"}))
+    else:
+        with zipfile.ZipFile(file, "w") as packed:
+            packed.writestr("a.png", b"old")
+            with pytest.warns(UserWarning, match="Duplicate"):
+                packed.writestr("a.png", b"new")
+    (tmp_path / f"a.{kind}").write_bytes(file.getvalue())
+    assert contents(tmp_path / f"a.{kind}") == {"a.png": b"new"}
+    assert list_source(tmp_path).aside == {OLDER_MEMBER: 1}

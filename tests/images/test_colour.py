@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from image_corpus import tiff
 from image_files import chunk, write_png
 from imagevae.conversion.plain import rgb_size
 from imagevae.images.codec import decode
@@ -116,3 +117,24 @@ def test_grey_with_a_profile_of_grey():
         assert np.abs(np.broadcast_to(pixels[:, :, :3], (16, 16, 3)).astype(int) - expected).max() <= (
             12 if kind == "JPEG" else 1
         )
+
+
+def test_a_profile_that_cannot_be_unpacked_is_noted():
+    data = encoded(Image.fromarray(PIXELS), "PNG")
+    damaged = data[:33] + chunk(b"iCCP", b"name\0\0no zlib") + data[33:]
+    colours = Colours()
+    assert np.array_equal(decode(damaged, colours), PIXELS)
+    assert colours.notes == ["its colour profile is of unknown colours"]
+    colours = Colours()
+    assert rgb_size(damaged, colours) == (33, 24)
+    assert len(colours.notes) == 1
+
+
+@pytest.mark.parametrize("value", [("s", 0, "a text"), ("H", 3, (1, 2, 300)), ("I", 1, 10**9)])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_tag_that_holds_no_profile_is_noted(depth: type, value: tuple):
+    pixels = PIXELS.astype(depth)
+    colours = Colours()
+    data = tiff(pixels, photometric="rgb", extratags=[(34675, *value, True)])
+    assert np.array_equal(decode(data, colours), pixels)
+    assert len(colours.notes) == 1

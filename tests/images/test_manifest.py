@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import assert_refused, run_stage, tree, write_images
 from imagevae.cli.errors import BadInput
+from imagevae.cli.output import check_output
 from imagevae.dataset.squares import read_squares
 from imagevae.exploring.inputs import Form, read_folder
 from imagevae.images.manifest import MANIFEST, Row, parse_row
@@ -51,7 +52,7 @@ def row_of(folder: Path, number: int) -> Row:
 
 
 HOSTILE: dict[str, list] = {
-    "name": ["../a.png", "/a.png", "b/../../a.png", "", None, 3, "nul\0.png", ["a"], "0001.png"],
+    "name": ["../a.png", "/a.png", "b/../../a.png", "", None, 3, "nul\0.png", ["a"], "\ud800.png", "0001.png"],
     "source": [None, 1, []],
     "width": [None, -1, 1.5, "1", 2**70, 1e300, float("nan"), [1]],
     "height": [None, -1, 1.5],
@@ -206,3 +207,14 @@ def test_damaged_shards_are_named(kind: str, shards: Path):
         np.save(shard, forms.get(kind, np.asfortranarray(squares) if kind == "fortran" else squares))
     with pytest.raises(BadInput, match=shard.name):
         read_squares(shards / "npy")
+
+
+@pytest.mark.parametrize("shards", [5, [[1]], "x", None, {}, [{}]], ids=str)
+def test_an_output_with_a_damaged_manifest_is_refused_in_one_line(shards: object, tmp_path: Path):
+    write_images(tmp_path / "in", 2)
+    head = {"recipe": {}, "counts": {}, "rejected": {}, "shards": shards, "columns": []}
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MANIFEST).write_text(json.dumps(head))
+    (tmp_path / "out" / "mine.png").write_bytes(b"x")
+    with pytest.raises(BadInput, match=r"mine\.png"):
+        check_output(tmp_path / "out")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import write_images
+from conftest import assert_refused, run_stage, without_privileges, write_images
 from image_corpus import pack
 from imagevae.cli.errors import BadInput
 from imagevae.cli.ours import MARK
@@ -136,6 +136,19 @@ def test_what_is_no_file_is_named_and_never_opened(pictures: Path, tmp_path: Pat
     for name, what in (("pipe.png", "a FIFO"), ("zero.png", "a device"), ("pipe.zip", "a FIFO")):
         with pytest.raises(BadInput, match=what):
             list_source(pictures / name)
+
+
+def test_a_link_into_a_folder_without_permission_is_an_error_of_the_run(pictures: Path, tmp_path: Path):
+    """The image may be there, and readable tomorrow."""
+    write_images(tmp_path / "closed", 1)
+    (pictures / "link.png").symlink_to(tmp_path / "closed" / "0000.png")
+    (tmp_path / "closed").chmod(0)
+    result = run_stage(
+        *("rgba2rgb", "--input", pictures, "--output", tmp_path / "out", "--max_rejected", 1),
+        preexec_fn=without_privileges,
+    )
+    (tmp_path / "closed").chmod(0o700)
+    assert_refused(result, "link.png", "Permission denied")
 
 
 def test_a_file_that_becomes_a_fifo_is_not_waited_for(pictures: Path):

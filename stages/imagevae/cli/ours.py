@@ -53,7 +53,9 @@ def listed(folder: Path) -> set[str]:
         return {MARK, *mark["made"]}
     if (head := _head(folder / MANIFEST)) is None:
         return set()
-    shards = head.get("shards") or filter(re.compile(r"\d{5,}\.npy").fullmatch, os.listdir(folder))
+    shards = head.get("shards")
+    if not (shards and isinstance(shards, dict)):
+        shards = filter(re.compile(r"\d{5,}\.npy").fullmatch, os.listdir(folder))
     return {MANIFEST, *shards}
 
 

@@ -18,6 +18,7 @@ from imagevae.images.listing import Listing
 from imagevae.images.sources import list_source, state
 from imagevae.images.storage import file_name
 
+DEEPEST = 256  # folders inside of each other: Python makes and deletes them by recursion
 UNFIT_NAME = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
 
 
@@ -82,6 +83,9 @@ def write_files(listing: Listing, folder: Path, recipe: Recipe) -> Written:
                 rejected[result.name] = result.reason
                 continue
             name = file_name(result.name, result.content)
+            if name.count("/") > DEEPEST:
+                rejected[result.name] = f"it lies more than {DEEPEST} folders deep; use shards"
+                continue
             try:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(result.content)

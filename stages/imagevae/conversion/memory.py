@@ -1,11 +1,15 @@
-"""Memory for images: a budget that all threads share, and what to do where the system has none left."""
+"""Memory for images: budgets that all threads share, room for results that wait, and a lack of it in the system."""
 
+import mmap
 import resource
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
 import numpy as np
+
+from imagevae.cli.errors import BadInput
 
 
 class Budget:
@@ -31,6 +35,22 @@ class Budget:
 
 
 BUDGET = Budget(2**30 + 2**29)  # of images in work; with what the program itself takes, 2 GB are enough
+FILES = Budget(2**27)  # of the files that these come from; a larger one is read and converted with no other beside it
+
+
+def set_aside(content: bytes) -> mmap.mmap:
+    """A result in a temporary file without a name, as good as in memory, until it is written.
+
+    Raises:
+        BadInput: there is no room for it.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise BadInput(f"no room for results ({error.strerror} in {tempfile.gettempdir()}); set TMPDIR") from None
 
 
 def is_limited() -> bool:

@@ -3,6 +3,7 @@
 from imagevae.cli.errors import BadInput
 from imagevae.images.colour import BadProfile, Colours, is_srgb
 from imagevae.images.headers import (
+    ANIMATION,
     BASELINE,
     EXTENDED,
     JPEG,
@@ -49,7 +50,7 @@ def rgb_size(data: bytes, colours: Colours | None = None) -> tuple[int, int] | N
 
 def _png(data: bytes) -> tuple[tuple[int, int] | None, bytes]:
     chunks = dict(png_chunks(data, check_pixels=True))
-    blended = {b"tRNS", b"acTL", b"eXIf"} & chunks.keys()  # transparency; animation; an orientation, perhaps
+    blended = ({b"tRNS", b"eXIf"} | ANIMATION) & chunks.keys()  # transparency; animation; an orientation, perhaps
     is_rgb = b"IDAT" in chunks and data[24:26] == b"\x08\x02"  # 8 bits, RGB (PNG 3rd edition, 11.2.1)
     profile = png_profile(chunks[b"iCCP"]) if b"iCCP" in chunks else b""
     return png_size(data) if is_rgb and data[12:16] == b"IHDR" and not blended else None, profile

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import md5
 from importlib.metadata import version
 from itertools import islice
+from mmap import mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ import PIL
 from imagevae.cli.errors import BadInput, NotInstalled
 from imagevae.cli.guard import has_crashed
 from imagevae.conversion.last_run import Reusable
-from imagevae.conversion.memory import BUDGET, check_room, is_limited
+from imagevae.conversion.memory import BUDGET, FILES, check_room, is_limited, set_aside
 from imagevae.conversion.threads import in_order
 from imagevae.images.codec import memory_needed
 from imagevae.images.listing import Item, read_part
@@ -26,6 +27,7 @@ from imagevae.images.manifest import MembersDigest, Row
 from imagevae.images.storage import ArrayShard, TarShard, file_name
 
 GROUP = 4  # images that a thread converts before it hands them over, which takes time as well
+WAITING = 2**27  # bytes of results that wait for their turn, at most; larger ones wait on disk
 LIBRARIES = (cv2.version.opencv_version, PIL.__version__, np.__version__, version("tifffile"), version("imagecodecs"))
 
 
@@ -66,7 +68,8 @@ class Result:
         name: path of the image inside its source.
         source: MD5 of its bytes.
         size: its width and height, upright, in pixels.
-        content: the bytes to write, of a file or of an array; none where the image was rejected.
+        content: the bytes to write, of a file or of an array, or a file of them mapped into memory; none where the
+            image was rejected.
         digest: MD5 of the content.
         reason: why it was rejected, or nothing.
         note: what is to be known of it besides, or nothing.
@@ -75,7 +78,7 @@ class Result:
     name: str
     source: str
     size: tuple[int, int] = (0, 0)
-    content: bytes = b""
+    content: bytes | mmap = b""
     digest: str = ""
     reason: str = ""
     note: str = ""
@@ -149,24 +152,44 @@ def convert_items(
         work = partial(convert_item, recipe=recipe, previous=previous)
         yield from each_apart(work, items, _crashed, threads)
         return
+    ahead = 2 * threads
     with ThreadPoolExecutor(threads) as pool:
-        some = partial(convert_some, recipe=recipe, previous=previous)
+        some = partial(convert_some, recipe=recipe, previous=previous, largest=WAITING // (ahead * GROUP))
         stream = iter(items)
         groups = iter(lambda: list(islice(stream, GROUP)), [])
-        for results in in_order(pool, some, groups, ahead=2 * threads):
+        for results in in_order(pool, some, groups, ahead):
             yield from results
 
 
 def _crashed(item: Item, ended_by: str) -> Result:
-    return Result(item.name, md5(item.read()).hexdigest(), reason=f"its decoder crashed ({ended_by})")
+    """The rejection of an image at which a process has crashed; it is remembered where no lack of memory can be why.
+
+    Raises:
+        BadInput: the process was ended from outside, by the system that ran out of memory say.
+    """
+    if ended_by in ("SIGKILL", "SIGTERM"):
+        raise BadInput(f"{item.name}: ended by {ended_by} at it, perhaps for want of memory; nothing was written")
+    digest = "" if is_limited() else md5(item.read()).hexdigest()
+    return Result(item.name, digest, reason=f"its decoder crashed ({ended_by})")
 
 
-def convert_some(items: Sequence[Item], recipe: Recipe, previous: Reusable) -> list[Result]:
-    return [convert_item(item, recipe, previous) for item in items]
+def convert_some(items: Sequence[Item], recipe: Recipe, previous: Reusable, largest: int) -> list[Result]:
+    """Results of which none has more than so many bytes in memory."""
+    results = []
+    for item in items:
+        result = convert_item(item, recipe, previous)
+        large = len(result.content) > largest
+        results.append(replace(result, content=set_aside(result.content)) if large else result)
+    return results
 
 
 def convert_item(item: Item, recipe: Recipe, previous: Reusable) -> Result:
-    """Take one image's result from the last run, or make it."""
+    """Take one image's result from the last run, or make it, with memory for its file."""
+    with FILES.taking(item.size):
+        return _convert(item, recipe, previous)
+
+
+def _convert(item: Item, recipe: Recipe, previous: Reusable) -> Result:
     if item.digest and (reused := reuse(item.name, item.digest, previous)):
         return reused
     try:

@@ -20,7 +20,7 @@ from struct import Struct
 from typing import IO, Any, BinaryIO
 
 from imagevae.cli.errors import BadInput
-from imagevae.images.left_aside import EMPTY, HIDDEN, LINK_MEMBER, SPECIAL_MEMBER, kind_of
+from imagevae.images.left_aside import EMPTY, HIDDEN, LINK_MEMBER, OLDER_MEMBER, SPECIAL_MEMBER, kind_of
 from imagevae.images.listing import (
     LEADS_OUT,
     MAX_BYTES,
@@ -46,6 +46,7 @@ OPENERS: dict[bytes, Callable[..., Any]] = {  # of compressed tars, by how they 
     b"\xfd7zXZ\0": lzma.open,
     b"\x5d\0\0": lzma.open,
 }
+METHODS = {9: "Deflate64", 93: "Zstandard", 95: "xz", 98: "PPMd", 99: "AES"}  # of zips that Python does not unpack
 UNREAD = {b"\x28\xb5\x2f\xfd": "Zstandard", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR"}
 Member = tuple[Read, int, int]  # the arguments of `Items.add`
 Found = Member | str | None  # or the reason why it is not read, or nothing for a folder
@@ -72,10 +73,10 @@ def add_archive(listing: Listing, archive: Path, prefix: str) -> None:
             folders.add(path)
         elif found in (LINK_MEMBER, SPECIAL_MEMBER):
             aside[path] = found  # type: ignore[assignment]
-        elif path.name.lower().endswith(ARCHIVES):
-            images[path.as_posix()] = NESTED
-        elif is_image(path.name):
-            images[path.as_posix()] = found  # of members of the same name the last one counts
+        elif path.name.lower().endswith(ARCHIVES) or is_image(path.name):
+            if path.as_posix() in images:  # of members of the same name the last one counts
+                listing.aside.add(OLDER_MEMBER)
+            images[path.as_posix()] = found if is_image(path.name) else NESTED
         else:
             aside[path] = kind_of(path.name)
     for kind in (*aside.values(), *(EMPTY for _ in folders - filled)):
@@ -210,8 +211,11 @@ def _check_end(archive: Path, file: IO[bytes], blocks: int = 2) -> None:
 
 
 def _zip_members(archive: Path, file: BinaryIO) -> Iterator[tuple[str, Found]]:
+    starts = file.read(4) == b"PK\3\4"
     with zipfile.ZipFile(file) as opened:
         members = ZipMembers(archive)
+        if starts and min((member.header_offset for member in opened.infolist()), default=1):
+            raise BadInput(f"{archive}: has more before its first member, as joined archives do; unpack each")
         for number, member in enumerate(opened.infolist()):
             members.add(member)
             found: Found = members.read, number, member.file_size
@@ -242,8 +246,7 @@ class ZipMembers:
         check_bytes(max(size, packed))
         with _damage_named("damaged in its archive"):
             if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                with zipfile.ZipFile(self.archive) as opened:
-                    return opened.read(opened.infolist()[number])
+                return self._read_slowly(number, method)
             with open_file(self.archive) as file:
                 file.seek(start)
                 signature, *lengths = self.HEADER.unpack(file.read(self.HEADER.size))
@@ -254,6 +257,14 @@ class ZipMembers:
             if signature != b"PK\3\4" or len(data) != size or zlib.crc32(data) != checksum:
                 raise BadInput("damaged in its archive")
             return data
+
+    def _read_slowly(self, number: int, method: int) -> bytes:
+        try:
+            with zipfile.ZipFile(self.archive) as opened:
+                return opened.read(opened.infolist()[number])
+        except NotImplementedError:
+            name = METHODS.get(method, f"method {method}")
+            raise BadInput(f"not read: {name}, by which its archive is compressed; unpack it") from None
 
     def __reduce__(self) -> Any:
         raise TypeError(f"{self.archive} is not sent to other machines")  # its directory would go with each image

@@ -6,12 +6,14 @@ from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
 from imagevae.images.colour import Colours
-from imagevae.images.complaints import with_complaints
 from imagevae.images.headers import (
-    DAMAGED,
+    ANIMATION,
+    BASELINE,
+    EXTENDED,
     JPEG,
     MAX_PIXELS,
     PNG,
+    PROGRESSIVE,
     JpegHeader,
     check_size,
     jpeg_header,
@@ -20,26 +22,19 @@ from imagevae.images.headers import (
     png_size,
     still_pngs,
 )
+from imagevae.images.opencv import AS_IN_FILE, decode_sound_jpeg, decode_with_opencv
 from imagevae.images.orientation import orientation, upright
 
 RGB = tuple[int, ...]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
-
-SMALL = 2**14  # bytes of a PNG or JPEG; it unpacks to some megabytes
-AS_IN_FILE = cv2.IMREAD_UNCHANGED
-AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-HARMLESS = "Warning: unknown JFIF revision"  # the one complaint of libjpeg that is about no pixel
-
-# What the libraries have to say about a damaged image is in our own error.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode(data: bytes, colours: Colours | None = None) -> Pixels:
     """Decode the bytes of an image file, upright and in sRGB; of several frames or pages the first one.
 
     OpenCV decodes PNG and JPEG, being several times faster, but sees no animated PNG, of which 4.14 reads past the end.
-    tifffile decodes TIFFs of 16 bits. Pillow decodes the rest, being right more often: OpenCV takes the unused byte of
-    BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the orientation of AVIFs and takes
+    tifffile decodes TIFFs of more than 8 bits. Pillow decodes the rest, being right more often: OpenCV takes the unused
+    byte of BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the orientation of AVIFs and takes
     memory for GIFs before it looks at their size.
 
     Args:
@@ -66,9 +61,7 @@ def decode(data: bytes, colours: Colours | None = None) -> Pixels:
 
 def memory_needed(data: bytes) -> int:
     """Bytes of memory that it takes at most to decode an image, flatten it and encode it, by its header; 0 for what is
-    no image, or so small a file that it can't take much."""
-    if len(data) < SMALL and data[:2] in (PNG[:2], JPEG):
-        return 0
+    no image."""
     try:
         if data[:8] == PNG:
             (width, height), channels = png_size(data), 4 * max(1, data[24] // 8)
@@ -85,16 +78,20 @@ def memory_needed(data: bytes) -> int:
 
 
 def _decode_png(data: bytes, colours: Colours) -> Pixels:
+    if data[12:16] == b"CgBI":
+        raise BadInput("not read: PNG as Xcode packs it for iPhones (CgBI); convert it")
+    if data[12:16] != b"IHDR":
+        raise BadInput("damaged: its header is missing")
     check_size(*png_size(data))
     chunks = dict(png_chunks(data, check_pixels=False))
     if b"IDAT" not in chunks:  # for which OpenCV looks beyond the end, in gigabytes
         raise BadInput("damaged: no pixels in it")
-    if b"acTL" in chunks:
+    if ANIMATION & chunks.keys():
         shown, *frames = still_pngs(data)
         for frame in frames:  # the first one, which is not shown here but elsewhere, must be whole too
             _decode_png(frame, colours)
         return _decode_png(shown, colours)
-    pixels: NDArray = _decode_with_opencv(data, AS_IN_FILE)
+    pixels: NDArray = decode_with_opencv(data, AS_IN_FILE)
     depth, colour = data[24], data[25]  # PNG 3rd edition, 11.2.1
     if colour == 0 and len(chunks.get(b"tRNS", b"")) == 2:  # OpenCV drops the colour key of grey images
         key = int.from_bytes(chunks[b"tRNS"], "big") & (2**depth - 1)
@@ -110,10 +107,14 @@ def _decode_png(data: bytes, colours: Colours) -> Pixels:
 def _decode_jpeg(data: bytes, colours: Colours) -> Pixels:
     header = jpeg_header(data)
     check_size(header.width, header.height)
-    pixels, complaints = with_complaints(lambda: _decode_with_opencv(data, AS_RGB))
-    serious = [line for line in complaints.splitlines() if not line.startswith(HARMLESS)]
-    if serious:
-        raise BadInput(f"damaged: {serious[0].removeprefix('Corrupt JPEG data: ')}; replace it or take it out")
+    if header.frame and header.depth != 8:
+        raise BadInput(f"not read: JPEG of {header.depth} bits a channel")
+    try:
+        pixels = decode_sound_jpeg(data)
+    except BadInput:
+        if header.frame in (0, BASELINE, EXTENDED, PROGRESSIVE):
+            raise
+        raise BadInput("not read: JPEG without loss, or in steps of resolution") from None
     converted = _converted_jpeg(data, header, pixels, colours)
     return upright(pixels if converted is None else converted, orientation(header.exif))
 
@@ -126,24 +127,6 @@ def _converted_jpeg(data: bytes, header: JpegHeader, pixels: NDArray, colours: C
 
         return colours.converted(cmyk_of_jpeg(data), header.profile, inks=True)
     return colours.converted(pixels, header.profile)
-
-
-def _decode_with_opencv(data: bytes, flags: int) -> NDArray:
-    """Pixels as they lie in the file, (height, width, channels): grey, RGB or RGBA."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:  # raised for sizes out of bounds
-        if error.code == cv2.Error.StsNoMem:
-            raise MemoryError from error
-        pixels = None
-    if pixels is None:
-        raise BadInput(DAMAGED)
-    if pixels.ndim == 2:
-        return pixels[:, :, None]
-    if flags == AS_IN_FILE:
-        swap = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-        cv2.cvtColor(pixels, swap, dst=pixels)
-    return pixels
 
 
 def flatten(pixels: NDArray[np.uint8] | NDArray[np.uint16], background: RGB) -> NDArray[np.uint8]:

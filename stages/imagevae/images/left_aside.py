@@ -13,6 +13,7 @@ LINK_OUT = "link to a folder outside of the source"
 LINK_AGAIN = "link to a folder that is read already"
 LINK_MEMBER = "link in an archive"
 SPECIAL_MEMBER = "special file in an archive"
+OLDER_MEMBER = "member of an archive that a later one of its name replaces"
 KINDS = 200  # that are counted apart, at most
 SHOWN = 12
 
@@ -30,7 +31,10 @@ PICTURES = frozenset(  # others that look like pictures and are not read
     | {".qoi", ".raf", ".ras", ".raw", ".rgbe", ".rw2", ".rwl", ".sgi", ".sr2", ".srf", ".srw", ".svg", ".svgz"}
     | {".svs", ".tga", ".wbmp", ".wdp", ".wmf", ".x3f", ".xbm", ".xcf", ".xpm"}
 )
-PACKED = frozenset({".7z", ".bz2", ".gz", ".lz4", ".lzma", ".rar", ".xz", ".zst", ".zipx"})
+PACKED = frozenset(
+    {".7z", ".br", ".bz2", ".cab", ".cpio", ".gz", ".iso", ".lha", ".lz", ".lz4", ".lzh", ".lzma", ".lzo", ".rar"}
+    | {".tzst", ".xz", ".z", ".zipx", ".zst"}
+)
 
 
 class LeftAside(Counter[str]):
@@ -68,7 +72,7 @@ def in_words(counts: Counter[str]) -> str:
 
 
 def _plural(kind: str) -> str:
-    return re.sub(r"^(empty folder|link|special file)\b", r"\1s", kind)
+    return re.sub(r"^(empty folder|link|special file|member)\b", r"\1s", kind)
 
 
 def report(counts: Counter[str], source: Path) -> Iterator[str]:

@@ -30,9 +30,9 @@ class Item:
 
     Attributes:
         name: its path inside the source, with forward slashes; no two items share one.
-        reader: gives its bytes from its name, and from where they are and how many: what these two count, if anything,
-            is the reader's affair.
-        start, size: for the reader.
+        reader: gives its bytes from its name, and from where they are and how many; what the first of these counts, if
+            anything, is the reader's affair.
+        start, size: for the reader. The size is that of its bytes, as far as it was known in time.
         digest: MD5 of its bytes in hexadecimal, or nothing where it is not known without reading them.
     """
 

@@ -218,7 +218,7 @@ def _rows(rows: Sequence[Any]) -> Iterator[Row]:
     digests = "".join(results)
     _demand(bytes.fromhex(digests).hex() == digests, "a digest that is not hexadecimal")
     _demand(all(map(SHARD.fullmatch, set(files))), "a shard that lies elsewhere")
-    "".join(names + sources)  # which are texts
+    "".join(names + sources).encode(errors="surrogateescape")  # which are texts, and may be names of files
     return map(partial(tuple.__new__, Row), rows)
 
 

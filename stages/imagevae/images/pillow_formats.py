@@ -2,25 +2,27 @@
 
 import io
 import logging
+import struct
 import warnings
 from importlib.util import find_spec
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import GifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import BmpImagePlugin, GifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from imagevae.cli.errors import BadInput, NotInstalled
 from imagevae.images import tiff
 from imagevae.images.colour import Colours
 from imagevae.images.headers import DAMAGED, MAX_PIXELS, check_size, foreign_format, webp_size
+from imagevae.images.opencv import AS_RGB, decode_with_opencv
 from imagevae.images.orientation import upright
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP")  # by Pillow's names; it knows more, and starts programs
 PLUGINS = {"HEIC": ("pillow_heif", "HEIF"), "JPEG XL": ("pillow_jxl", "JXL")}  # modules and names of more formats
-BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION = 258, 259, 262, 274  # tags of TIFF 6.0
-FAX = (2, 3, 4)  # compressions of TIFF 6.0
+BITS, COMPRESSION, ORIENTATION, SAMPLE_FORMAT = 258, 259, 274, 339  # tags of TIFF 6.0
 BLOCK = 2**20  # pixels that are copied at once
 TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -39,7 +41,8 @@ def decode_with_pillow(data: bytes, colours: Colours) -> Pixels:
     except Image.DecompressionBombError:
         raise BadInput(f"more than the {MAX_PIXELS} pixels that are read") from None
     except Exception as error:  # Pillow and tifffile raise a wide choice of them for damaged images
-        raise BadInput(DAMAGED) from error
+        kind = str(error).partition("Unsupported ")[2]
+        raise BadInput(f"not read: {kind}" if kind else DAMAGED) from error
 
 
 def _decode(data: bytes, colours: Colours) -> Pixels:
@@ -49,10 +52,13 @@ def _decode(data: bytes, colours: Colours) -> Pixels:
         with Image.open(io.BytesIO(data), formats=[*FORMATS, *_plugins(data)]) as image:
             check_size(*image.size)
             if isinstance(image, TiffImagePlugin.TiffImageFile):
-                if set(image.tag_v2.get(BITS, ())) == {16}:
+                if max(image.tag_v2.get(BITS, (1,))) > 8 or 2 in image.tag_v2.get(SAMPLE_FORMAT, ()):
                     return _deep(data, colours)
-                if image.tag_v2.get(COMPRESSION) in FAX:
+                tiff.check_parts(image.tag_v2, data)
+                if image.tag_v2.get(COMPRESSION) in tiff.FAX:
                     return tiff.decode_surely(lambda: _pixels(_opened(data), Colours(convert=False)))
+            if isinstance(image, BmpImagePlugin.BmpImageFile) and image.mode in ("1", "L", "P"):
+                return _few_colours(image, data)
             return _pixels(image, colours)
     except UnidentifiedImageError:
         if data[:4] in TIFFS:  # of kinds that Pillow has no mode for
@@ -66,8 +72,10 @@ def size_of(data: bytes) -> tuple[int, int, int]:
         return *webp_size(data), 16
     try:
         with Image.open(io.BytesIO(data), formats=[*FORMATS, *_plugins(data)]) as image:
-            deep = isinstance(image, TiffImagePlugin.TiffImageFile) and set(image.tag_v2.get(BITS, ())) == {16}
-            return *image.size, 16 if deep else 8
+            if not isinstance(image, TiffImagePlugin.TiffImageFile):
+                return *image.size, 8
+            tile = image.tag_v2.get(322, 0), image.tag_v2.get(323, 0)  # which may be larger than the image
+            return *max(image.size, tile, key=prod), 16 if max(image.tag_v2.get(BITS, (1,))) > 8 else 8
     except Exception:  # what is wrong with it, decoding will say
         return 0, 0, 0
 
@@ -104,6 +112,14 @@ def _opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=["TIFF"])
 
 
+def _few_colours(image: BmpImagePlugin.BmpImageFile, data: bytes) -> NDArray[np.uint8]:
+    """The pixels of a BMP with a palette. Pillow 12.3 mistakes the bits of those that are black and white, and loses
+    pixels of runs."""
+    if data[:2] != b"BM":
+        data = b"BM" + struct.pack("<IHHI", 14 + len(data), 0, 0, 14 + image.tile[0].offset) + data
+    return decode_with_opencv(data, AS_RGB)
+
+
 def _deep(data: bytes, colours: Colours) -> Pixels:
     pixels, turned, profile = tiff.decode_deep(data)
     converted = colours.converted(pixels, profile)
@@ -116,7 +132,7 @@ def _pixels(image: Image.Image, colours: Colours) -> Pixels:
     image.load()
     if isinstance(image, WebPImagePlugin.WebPImageFile):  # which keeps all pixels twice besides
         image.fp = image._decoder = None
-    profile = image.info.get("icc_profile") or b""
+    profile = tiff.as_profile(image.info.get("icc_profile") or b"")
     turned = image.getexif().get(ORIENTATION, 1)
     if image.mode.startswith("I;16") or (image.format, image.mode) == ("PPM", "I"):  # which Pillow scales to 16 bits
         return upright(np.asarray(image).astype(np.uint16)[:, :, None], turned)

@@ -1,5 +1,6 @@
 """Where images come from: a folder of files, a tar or zip of them, a folder of archives, or another stage's shards."""
 
+import errno
 import os
 from functools import partial
 from pathlib import Path
@@ -62,14 +63,15 @@ def state(source: Path) -> int:
     """
     if not source.is_dir():
         return _state("", source.stat())
-    total = 0
-    with os.scandir(source) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                total += state(source / entry.name)
-            else:
-                followed = entry.is_symlink() and os.path.isfile(entry.path)
-                total += _state(entry.path, os.stat(entry.path) if followed else entry.stat(follow_symlinks=False))
+    total, folders = 0, [str(source)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    followed = entry.is_symlink() and os.path.isfile(entry.path)
+                    total += _state(entry.path, os.stat(entry.path) if followed else entry.stat(follow_symlinks=False))
     return total
 
 
@@ -153,14 +155,20 @@ def _add_file(listing: Listing, entry: os.DirEntry, read: Read, name: str) -> No
     elif is_archive:
         add_archive(listing, Path(entry.path), f"{name}/")
     else:
-        listing.items.add(name, read)
+        listing.items.add(name, read, size=entry.stat().st_size)
 
 
 def _fault(entry: os.DirEntry) -> str:
-    """Why what has the name of an image or archive is no file."""
+    """Why what has the name of an image or archive is no file.
+
+    Raises:
+        OSError: it can't be told, for want of permission say.
+    """
     try:
         return f"{kind_of_file(entry.stat().st_mode)}, not a file"
-    except OSError:  # a missing target, or a loop
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            raise
         return "a broken link"
 
 

@@ -4,6 +4,7 @@ import math
 import os
 import tarfile
 from hashlib import blake2b
+from mmap import mmap
 from typing import BinaryIO
 
 import numpy as np
@@ -37,7 +38,7 @@ class TarShard:
     def __init__(self, file: BinaryIO):
         self.file, self.end = file, 0
 
-    def add(self, name: str, content: bytes) -> int:
+    def add(self, name: str, content: bytes | mmap) -> int:
         """Append a file, and return where in the archive its content starts."""
         info = tarfile.TarInfo(name)
         info.size = len(content)
@@ -77,7 +78,7 @@ class ArrayShard:
         self.file.seek(0)
         np.lib.format.write_array_header_1_0(self.file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
-    def add(self, name: str, content: bytes) -> int:
+    def add(self, name: str, content: bytes | mmap) -> int:
         """Append an image's bytes, and return where in the file they start."""
         start = self.end
         self.file.write(content)
@@ -92,7 +93,7 @@ class ArrayShard:
 JPEG_EXTENSIONS = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
 
 
-def file_name(name: str, content: bytes) -> str:
+def file_name(name: str, content: bytes | mmap) -> str:
     """The name of the file that an image becomes: a.png and a.jpg stay, a.gif becomes a.gif.png.
 
     No two images share a result. A name is kept only where its extension is that of the content and no other image's

@@ -1,4 +1,4 @@
-"""TIFFs of 16 bits a channel, of which Pillow drops the lower 8, and of fax compression, which needs an eye on it."""
+"""TIFFs of 9 to 16 bits a channel, of which Pillow drops some, and an eye on those that Pillow decodes by libtiff."""
 
 import ctypes
 import io
@@ -6,6 +6,7 @@ import logging
 import math
 import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -14,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.cli.errors import BadInput
-from imagevae.images.headers import check_size
+from imagevae.images.headers import DAMAGED, NO_PROFILE, check_size
+from imagevae.images.opencv import decode_sound_jpeg
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB = 0, 1, 2  # PhotometricInterpretation of TIFF 6.0
 ASSOCIATED = 1  # ExtraSamples: colours are multiplied by alpha
 NO_ALPHA = 0
-LZW = 5
-COMPRESSIONS = (1, LZW, 8, 32773, 32946, 50000)  # none, LZW, Deflate, PackBits, Deflate again, Zstandard
+LZW, JPEG = 5, 7
+FAX, DEFLATE = (2, 3, 4), (8, 32946)
+COMPRESSIONS = (1, LZW, *DEFLATE, 32773, 34925, 50000)  # the first is none, the last PackBits, LZMA and Zstandard
+COMPRESSIONS_OF_BYTES = (*COMPRESSIONS, *FAX, 6, JPEG)  # 6 is an old way to hold JPEGs
+NAMES = {32809: "ThunderScan", 34676: "SGI Log", 34677: "SGI Log", 50001: "WebP"}
 MAX_BYTES = 2**29  # of pixels: some steps hold them twice
 BLOCK = 2**20  # pixels that are computed with at once
 NUMBERS = {"u": "integers", "i": "signed integers", "f": "float", "c": "complex numbers"}  # kinds of NumPy's types
@@ -32,7 +37,8 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds wrong 
 
 
 def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
-    """Decode a TIFF of 16 bits a channel: grey or RGB, with alpha or without, in strips or tiles, planes apart or not.
+    """Decode a TIFF of 9 to 16 bits a channel: grey or RGB, with alpha or without, in strips or tiles, planes
+    apart or not.
 
     Returns:
         uint16 (height, width, channels), grey, RGB or RGBA with straight alpha; the orientation, as in
@@ -62,9 +68,11 @@ def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
         pixels = page.asarray().reshape(_shape(page))
         if page.planarconfig == 2 and channels > 1:
             pixels = pixels.transpose(1, 2, 0)
+        if page.bitspersample < 16:
+            _scale(pixels, 2**page.bitspersample - 1)
         extra = tuple(int(one) for one in page.extrasamples)
-        turned = int(page.tags[274].value) if 274 in page.tags else 1
-        profile = bytes(page.tags[34675].value) if 34675 in page.tags else b""
+        turned = np.ravel(page.tags[274].value).tolist()[0] if 274 in page.tags else 1
+        profile = as_profile(page.tags[34675].value) if 34675 in page.tags else b""
     colours = 3 if kind == RGB else 1
     if channels < colours:
         raise BadInput(f"not read: {describe(page)}")
@@ -76,6 +84,63 @@ def decode_deep(data: bytes) -> tuple[NDArray[np.uint16], int, bytes]:
     if extra[:1] == (ASSOCIATED,) and pixels.shape[2] > colours:
         _unmultiply(pixels)
     return (_as_rgba(pixels) if pixels.shape[2] == 2 else pixels), turned, profile
+
+
+def as_profile(value: Any) -> bytes:
+    """The value of a tag as an ICC profile, which a number or a text is none."""
+    try:
+        return bytes(value) if isinstance(value, bytes | tuple) else NO_PROFILE
+    except (TypeError, ValueError):  # a tuple of other things than bytes
+        return NO_PROFILE
+
+
+def check_parts(tags: Any, data: bytes) -> None:
+    """Look at the strips or tiles of a TIFF of up to 8 bits, of which libtiff makes what it can.
+
+    Args:
+        tags: of TIFF 6.0, by their numbers.
+
+    Raises:
+        BadInput: some are missing, libjpeg complains of one, a checksum is wrong, or their compression is not read.
+    """
+    width, height, compression = tags[256], tags[257], tags.get(259, 1)
+    if compression not in COMPRESSIONS_OF_BYTES:
+        raise BadInput(f"not read: TIFF, compressed by {NAMES.get(compression, f'method {compression}')}")
+    offsets = tags.get(324) or tags.get(273) or ()
+    if 324 in tags:
+        check_size(tags[322], tags[323])  # of a tile, which may be larger than the image
+        count = math.ceil(width / tags[322]) * math.ceil(height / tags[323])
+    else:
+        count = math.ceil(height / min(tags.get(278, height), height))
+    count *= tags.get(277, 1) if tags.get(284) == 2 else 1  # planes
+    if offsets and (len(offsets) < count or not all(offsets[:count])):
+        raise BadInput("cut short: some of its pixels are missing")
+    for start, size in zip(offsets, tags.get(325) or tags.get(279) or (), strict=False):
+        if compression == JPEG:
+            _check_jpeg(tags.get(347, b"")[:-2], data[start : start + size])
+        elif compression in DEFLATE:
+            _check_deflate(data[start : start + size])
+
+
+def _check_jpeg(tables: bytes, part: bytes) -> None:
+    part += b"\xff\xd9"  # without an end, OpenCV would fill in what is missing
+    try:
+        decode_sound_jpeg(tables + part[2:] if tables else part)
+    except BadInput as error:
+        if str(error) != DAMAGED:  # by which OpenCV says that it does not know a kind that libtiff may know
+            raise
+
+
+def _check_deflate(part: bytes) -> None:
+    stream = zlib.decompressobj()
+    try:
+        while part and not stream.eof:
+            stream.decompress(part, BLOCK)
+            part = stream.unconsumed_tail
+    except zlib.error:
+        raise BadInput("damaged: a checksum is wrong") from None
+    if not stream.eof:
+        raise BadInput("cut short: the end of a strip or tile is missing")
 
 
 def _unpack_lzw(data: bytes, out: int) -> bytes:
@@ -121,9 +186,15 @@ def _check_whole(page: Any, size: int) -> None:
     """Raise BadInput where parts of a page are missing, which tifffile would fill with zeros."""
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     missing = len(parts) < np.prod(page.chunked) or any(not count or start + count > size for start, count in parts)
-    raw = page.compression == 1 and sum(count for _, count in parts) < page.nbytes
+    raw = page.compression == 1 and sum(count for _, count in parts) < page.nbytes * page.bitspersample // 16
     if missing or raw:
         raise BadInput("cut short: some of its pixels are missing")
+
+
+def _scale(pixels: NDArray[np.uint16], top: int) -> None:
+    """Scale numbers of which the largest is `top` to 16 bits, in place, rounded."""
+    for row in pixels:
+        row[...] = (row * np.uint32(65535) + top // 2) // top
 
 
 def _unmultiply(pixels: NDArray[np.uint16]) -> None:
