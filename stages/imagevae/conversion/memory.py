@@ -38,7 +38,7 @@ BUDGET = Budget(2**30 + 2**29)  # of images in work; with what the program itsel
 FILES = Budget(2**27)  # of the files that these come from; a larger one is read and converted with no other beside it
 
 
-def set_aside(content: bytes) -> mmap.mmap:
+def set_aside(content: bytes | mmap.mmap) -> mmap.mmap:
     """A result in a temporary file without a name, as good as in memory, until it is written.
 
     Raises:

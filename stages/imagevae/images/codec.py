@@ -33,9 +33,9 @@ def decode(data: bytes, colours: Colours | None = None) -> Pixels:
     """Decode the bytes of an image file, upright and in sRGB; of several frames or pages the first one.
 
     OpenCV decodes PNG and JPEG, being several times faster, but sees no animated PNG, of which 4.14 reads past the end.
-    tifffile decodes TIFFs of more than 8 bits. Pillow decodes the rest, being right more often: OpenCV takes the unused
-    byte of BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the orientation of AVIFs and takes
-    memory for GIFs before it looks at their size.
+    tifffile decodes TIFFs of more than 8 bits. Pillow decodes the rest but BMPs with a palette, being right more often:
+    OpenCV takes the unused byte of BMPs for alpha, multiplies or mistakes the fourth channel of TIFFs, ignores the
+    orientation of AVIFs and takes memory for GIFs before it looks at their size.
 
     Args:
         colours: what becomes of colours with a profile; by default they are converted to sRGB.
