@@ -89,7 +89,7 @@ def test_too_little_memory_is_an_error_of_the_run_and_not_remembered(kind: str, 
 @pytest.mark.parametrize("kind", ["damaged", "noise"])
 def test_large_files_and_large_results_take_less_than_two_gigabytes(kind: str, tmp_path: Path):
     (tmp_path / "in").mkdir()
-    for number in range(24):
+    for number in range(3 if kind == "damaged" else 16):
         with (tmp_path / "in" / f"{number}.bmp").open("wb") as file:
             if kind == "damaged":
                 file.truncate(2**30)  # takes no space on the disk
@@ -97,4 +97,4 @@ def test_large_files_and_large_results_take_less_than_two_gigabytes(kind: str, t
                 Image.frombytes("RGB", (6000, 5000), np.random.default_rng(number).bytes(90_000_000)).save(file, "BMP")
     write_images(tmp_path / "in", 1)
     paths = ("--input", tmp_path / "in", "--output", tmp_path / "out")
-    assert peak_memory(ROOT / "stages" / "rgba2rgb.py", *paths, "--max_rejected", 0.99) < 2 * GB
+    assert peak_memory(ROOT / "stages" / "rgba2rgb.py", *paths, "--max_rejected", 0.9) < 2 * GB
