@@ -184,9 +184,9 @@ def main(
             settings, parameters, counts, of_classes, output, images, samples, originals, curves, folders
         )
         if report:
-            write_file(report, write_report(record).encode())
+            write_file(report, write_report(record).encode(errors="backslashreplace"))
         if model_card:
-            write_file(model_card, write_card(record).encode())
+            write_file(model_card, write_card(record).encode(errors="backslashreplace"))
 
 
 if __name__ == "__main__":

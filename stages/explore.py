@@ -270,7 +270,7 @@ def app(model_file: Path, images: Path | None, host: str, port: int, **fitting: 
 
     with listen(host, port) as listening:
         model = load(model_file)
-        serve(listening, model, Form(model.size, **fitting), images, f"Playing with {model_file.name}")
+        serve(listening, model, Form(model.size, **fitting), images, f"Playing with {model_file.name}", host)
 
 
 @of_model

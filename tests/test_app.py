@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import http.client
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from audit import noting_contacts
 from browsers import chromium, needs_browser
 from conftest import ROOT, assert_refused, run_here, run_stage
+from imagevae.images.listing import MAX_BYTES
 from imagevae.model.archive import save_model
 from imagevae.model.vae import VAE
 
@@ -284,6 +286,42 @@ def test_other_servers_would_be_out_of_reach(app: App):
       document.body.insertAdjacentHTML("beforeend", "<img src='https://example.org/x.png'>")""")
     assert blocked == "img-src"
     app.browser.get_log("browser")  # leaves none for others
+
+
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "x" * 22 + "==",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", {}, 200),
+        ("/", {"Host": "localhost:1234"}, 200),
+        ("/", {"Host": "[::1]"}, 200),
+        ("/", {"Host": "example.org"}, 403),
+        ("/", {"Host": "127.0.0.1.example.org"}, 403),
+        ("/", {"Host": "["}, 403),
+        ("/", {"Origin": "http://example.org"}, 403),
+        ("/", {"Origin": "null"}, 403),
+        ("/_nicegui_ws/socket.io/?EIO=4&transport=websocket", SOCKET, 101),
+        ("/_nicegui_ws/socket.io/?EIO=4&transport=websocket", SOCKET | {"Origin": "http://example.org"}, 403),
+        ("/_nicegui_ws/socket.io/?EIO=4&transport=websocket", SOCKET | {"Host": "example.org"}, 403),
+        ("/", {"Content-Length": str(MAX_BYTES + 2**20)}, 413),
+        ("/", {"Transfer-Encoding": "chunked"}, 413),
+    ],
+)
+def test_pages_of_other_servers_get_no_answer_and_nobody_sends_more_than_an_image(
+    path: str, headers: dict[str, str], status: int, app: App
+):
+    """Not even where the name of another server leads to this machine."""
+    connection = http.client.HTTPConnection(app.address.split("/")[2], timeout=PATIENCE)
+    with closing(connection):
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status == status
 
 
 def test_ctrl_c_ends_it_quietly(app: App):

@@ -52,6 +52,13 @@ def test_help_names_the_commands_of_a_group():
     assert "Commands:" in alone.stderr
 
 
+def test_a_terminal_obeys_nothing_that_stands_in_an_error(tmp_path: Path):
+    """Names come from others, in archives say."""
+    result = run_here("rgba2rgb", "--input", tmp_path / "\x1b[2J\x9b\u202eä", "--output", tmp_path / "out")
+    assert_refused(result, "\\x1b[2J\\x9b\\u202eä: No such file")
+    assert result.stderr.rstrip("\n").isprintable()
+
+
 @every_command
 def test_a_wrong_command_line_is_refused_in_one_line(script: str, command: str, tmp_path: Path):
     before = list(filter(None, [command]))

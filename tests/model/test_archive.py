@@ -240,6 +240,20 @@ def test_compressed_archives_are_refused_unread(saved: Path):
     assert_refused(changed(saved, {"more.json": b"{}"}), "nothing else")
 
 
+def test_weights_are_not_read_where_they_are_more_than_the_settings_want(saved: Path):
+    """However many: what takes 16 GB here takes no place on the disk."""
+    file, size = saved.with_name("holes.keras"), 2**34
+    with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(file, "w") as result:
+        for name in PARTS[:2]:
+            result.writestr(name, archive.read(name))
+        info = zipfile.ZipInfo(PARTS[2])
+        info.header_offset, info.CRC, info.file_size, info.compress_size = result.fp.tell(), 0, size, size
+        result.fp.write(info.FileHeader(zip64=True))
+        result.start_dir = result.fp.seek(size, io.SEEK_CUR)
+        result.filelist.append(info)
+    assert_refused(file, "which take less than it holds")
+
+
 FIRST = "decoder/layers/dense/vars/0"
 
 
@@ -265,6 +279,7 @@ def linked(weights: h5py.File, link: object) -> None:
         lambda weights: replaced(weights, dtype="float64"),
         lambda weights: replaced(weights, chunks=(1, 1), compression="gzip"),
         lambda weights: weights.create_dataset("more", data=np.ones(3, np.float32)),
+        lambda weights: weights.create_group("/".join(3000 * "a")),
         lambda weights: weights.__delitem__(FIRST),
     ],
 )

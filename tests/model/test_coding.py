@@ -50,6 +50,14 @@ def test_pixels_that_are_no_numbers_are_refused(model: VAE):
         list(decode_in_batches(model, np.full((3, 4), np.inf, np.float32)))
 
 
+@pytest.mark.parametrize("place", [0, 7])
+def test_latents_that_are_no_numbers_are_refused(place: int, model: VAE):
+    other = model.copy()
+    other.encoder.weights[-1].assign(np.where(np.arange(8) == place, np.inf, 0))
+    with pytest.raises(BadInput, match="latents that are infinite or no numbers"):
+        encode(other, IMAGES[:2])
+
+
 def test_latents_are_decoded_to_the_nearest_levels(model: VAE):
     expected = np.clip(ops.convert_to_numpy(model.decode(LATENTS)), 0, 1) * 255
     images = np.stack(list(decode_in_batches(model, iter(LATENTS))))

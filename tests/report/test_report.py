@@ -1,5 +1,6 @@
 """The report: the same bytes for the same record, nothing from the network, nothing unescaped."""
 
+import base64
 import re
 from html.parser import HTMLParser
 
@@ -8,6 +9,8 @@ import pytest
 
 from conftest import ROOT
 from example_run import record
+from imagevae.cli.errors import BadInput
+from imagevae.images.codec import decode, flatten
 from imagevae.images.encoding import encode_png
 from imagevae.report.record import Data, Record
 from imagevae.report.report import report
@@ -70,6 +73,17 @@ def test_the_report_shows_all_there_is_and_leaves_out_what_there_is_not():
     for heading in (*pictured, "All metrics"):
         assert f">{heading}</h2>" not in bare
     Tags(bare)
+
+
+def test_pictures_of_any_size_are_shown_and_what_is_none_is_refused_by_its_name():
+    for side in (16, 16_384):
+        pixels = np.random.default_rng(side).integers(0, 256, (2, side, 3), np.uint8)
+        html = report(record(pictures={"samples": encode_png(pixels)}))
+        [content] = re.findall(r'src="data:image/\w+;base64,([^"]*)"', html)
+        assert np.array_equal(flatten(decode(base64.b64decode(content)), (0, 0, 0)), pixels)
+    for content in (b"", b"text", encode_png(pixels)[:100]):
+        with pytest.raises(BadInput, match=r"^strange\.png: "):
+            report(record(pictures={"strange": content}))
 
 
 HOSTILE = "<script> & 'this' \"that\" {{ 7 * 7 }}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from example_run import METRICS
 from imagevae.evaluation.intervals import Estimate
-from imagevae.report.tables import headlines, interval, number, sections, table
+from imagevae.report.tables import flat, headlines, interval, number, sections, table
 
 
 def test_a_metric_is_a_row_and_what_was_measured_is_a_column_whichever_is_the_outer_one():
@@ -34,6 +34,14 @@ def test_factors_are_columns_whatever_their_names():
     axes = table("axes", sections(METRICS)["axes"])
     assert axes.columns == ["model", "of|mine"]
     assert list(axes.rows) == ["mutual_information/code_0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [([0, 128, 255], "#0080ff"), ([1, 2, 300], [1, 2, 300]), ([1.0, 2, 3], [1.0, 2, 3]), ("abc", "abc")],
+)
+def test_colours_are_shown_as_such_and_what_is_none_as_it_is(value: object, shown: object):
+    assert flat({"a": {"b": value}}) == {"a.b": shown}
 
 
 def test_a_headline_has_the_interval_of_its_estimate_and_of_no_other():

@@ -31,7 +31,13 @@ def test_there_is_none_where_nothing_was_saved_or_by_another_training(saved: Pat
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "archive", "one byte", "objects"])
+def _with_directory(content: bytes, place: int, value: int) -> bytes:
+    """An archive with another byte in the last entry of its directory."""
+    place += content.rindex(b"PK\1\2")
+    return content[:place] + bytes([value]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "archive", "one byte", "objects", "encrypted", "packed"])
 def test_a_damaged_file_is_as_good_as_none_and_is_named(damage: str, saved: Path, capsys: pytest.CaptureFixture):
     content = saved.read_bytes()
     place = content.index(STATE["weights"].tobytes())
@@ -39,6 +45,8 @@ def test_a_damaged_file_is_as_good_as_none_and_is_named(damage: str, saved: Path
         "cut": content[:-100],
         "text": b"no checkpoint",
         "archive": b"PK\3\4 not an archive",
+        "encrypted": _with_directory(content, 8, 1),
+        "packed": _with_directory(content, 10, 99),  # by a method that nobody knows
         "one byte": content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :],
     }
     if damage == "objects":

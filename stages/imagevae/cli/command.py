@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from imagevae.cli.errors import BadInput
+from imagevae.cli.errors import BadInput, printable
 from imagevae.cli.guard import go_on_in_child
 
 SETTINGS = {"show_default": True, "max_content_width": 100}
@@ -125,5 +125,5 @@ def run(command: click.Command, guarded: bool = False) -> NoReturn:
     except click.Abort:
         print(f"{command.name}: stopped", file=sys.stderr)
         sys.exit(130)
-    print(f"{command.name}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{command.name}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imagevae.cli.errors import BadInput
+from imagevae.cli.errors import BadInput, printable
 from imagevae.dataset.csv_file import check_once, read_csv
 from imagevae.images.archives import ARCHIVES
 from imagevae.model.classes import MOST_CLASSES, NO_CLASS, fault_of, few_of
@@ -110,7 +110,7 @@ def find_classes(labels: Labels, training: Iterable[str], held_out: Iterable[str
     print(f"labels: {len(classes)} classes of training images: {shown}", file=sys.stderr)
     if few:
         print(
-            f"warning: labels of less than {FEWEST} training images count as none: {few_of(few)}",
+            f"warning: labels of less than {FEWEST} training images count as none: {printable(few_of(few))}",
             file=sys.stderr,
         )
     _report_missing(labels, names)

@@ -19,8 +19,9 @@ from imagevae.model.vae import VAE
 FORMAT = 1  # of the model file; to be raised whenever models that were saved before can't be loaded any more
 WEIGHTS = "model.weights.h5"
 PARTS = ("config.json", "metadata.json", WEIGHTS)
+DEPTH = 20  # of the groups in the file of weights
 OF_KERAS = ("name", "trainable", "dtype")  # entries of a config that are none of the model's settings
-MOST_JSON = 1_000_000  # bytes
+MOST_JSON, MOST_BESIDE = 1_000_000, 10_000_000  # bytes, of settings and of what HDF5 keeps beside weights
 
 
 def save_model(model: VAE, file: Path) -> None:
@@ -125,9 +126,13 @@ def _count_weights(settings: dict[str, Any]) -> int:
 
 def _check_stored(archive: zipfile.ZipFile, wanted: int) -> None:
     """Look whether as many weights as are wanted lie in an archive in full, and nowhere else."""
+    if archive.getinfo(WEIGHTS).file_size > 4 * wanted + MOST_BESIDE:
+        raise Unfit(f"its settings are those of a model of {wanted:,} weights, which take less than it holds")
     with h5py.File(io.BytesIO(archive.read(WEIGHTS))) as stored:
         links, arrays = list[object](), list[h5py.Dataset]()
-        stored.visititems_links(lambda _, link: links.append(link))
+        # What is no None ends the walk; one through thousands of levels would take minutes.
+        if stored.visititems_links(lambda path, link: links.append(link) or path.count("/") > DEPTH or None):
+            raise Unfit("its weights lie too deep")
         stored.visititems(lambda _, entry: arrays.append(entry) if isinstance(entry, h5py.Dataset) else None)
         if not all(isinstance(link, h5py.HardLink) for link in links):
             raise Unfit("its weights lie elsewhere")

@@ -29,9 +29,14 @@ class Posterior(NamedTuple):
 
 
 def encode_in_batches(model: VAE, images: Iterable[NDArray[np.uint8]]) -> Iterator[Posterior]:
-    """Encode images, uint8 (size, size, 3) each, one after another; see `batches_of`."""
+    """Encode images, uint8 (size, size, 3) each, one after another; see `batches_of`.
+
+    Raises:
+        BadInput: latents are infinite or no numbers.
+    """
     for batch, count in batches_of(images, BATCH):
         z_mean, z_log_sigma = (ops.convert_to_numpy(values) for values in model.encode(batch))
+        check_finite("latents", z_mean, z_log_sigma)
         yield from map(Posterior, z_mean[:count], z_log_sigma[:count])
 
 
@@ -78,11 +83,18 @@ def decode_in_batches(
     decoder = _compiled(model, size)
     for batch, count in batches_of(latents, size):
         mean = decoder.predict_on_batch(batch.astype(np.float32))[:count]
-        if not np.isfinite(mean).all():
-            raise BadInput(
-                "the model gives pixels that are infinite or no numbers; its weights or latents are too large"
-            )
+        check_finite("pixels", mean)
         yield from to_levels(mean)
+
+
+def check_finite(what: str, *values: NDArray) -> None:
+    """Look at what a model gives, since the weights of a stranger's may be anything.
+
+    Raises:
+        BadInput: some of it is infinite or no number.
+    """
+    if not all(np.isfinite(each).all() for each in values):
+        raise BadInput(f"the model gives {what} that are infinite or no numbers; its weights or latents are too large")
 
 
 def to_levels(mean: NDArray[np.float32]) -> NDArray[np.uint8]:

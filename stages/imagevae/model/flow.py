@@ -114,7 +114,7 @@ class FlowPrior(keras.Model):
         """Set the centres of the clusters of standardised latents, (k, latent_dim), the share of each, (k,), and the
         number of its class, (k,), -1 where it has none."""
         unused = self.clusters - len(shares)
-        self.centres.assign(np.pad(centres, ((0, unused), (0, 0))))
+        self.centres.assign(np.pad(np.asarray(centres, np.float32), ((0, unused), (0, 0))))
         self.shares.assign(np.pad(shares, (0, unused)))
         if self.classes:
             known = np.full(len(shares), NO_CLASS) if owners is None else owners

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from imagevae.cli.errors import BadInput
 from imagevae.evaluation.intervals import Estimate
+from imagevae.images.codec import decode, flatten
 from imagevae.report import glossary
 from imagevae.report.chart import bar_chart, line_chart
 from imagevae.report.record import Data, Record
@@ -32,6 +33,7 @@ CURVES = {  # titles of the curves
 }
 UNITS = "KL divergence of each latent from the prior, the largest first, nats per image"
 REJECTED_SHOWN = 50
+WEBP_SIDE, WHITE = 16383, (255, 255, 255)  # pixels of a picture at most; behind transparent ones
 
 
 def report(record: Record) -> str:
@@ -75,12 +77,22 @@ def _ordered(names: Iterable[str], order: list[str]) -> list[str]:
 
 
 def _picture(record: Record, name: str) -> dict[str, Any]:
-    """A picture as a data URI, in WebP without loss."""
-    pixels = cv2.imdecode(np.frombuffer(record.pictures[name], np.uint8), cv2.IMREAD_COLOR)
-    webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()  # above 100 is lossless
+    """A picture as a data URI: in WebP without loss, or in PNG where it is too large for that.
+
+    Raises:
+        BadInput: it is damaged, or no picture.
+    """
+    try:
+        pixels = flatten(decode(record.pictures[name]), WHITE)
+    except BadInput as error:
+        raise BadInput(f"{name}.png: {error}") from None
     height, width = pixels.shape[:2]
+    kind, content = "png", record.pictures[name]
+    if max(height, width) <= WEBP_SIDE:
+        lossless = [cv2.IMWRITE_WEBP_QUALITY, 101]  # any above 100
+        kind, content = "webp", cv2.imencode(".webp", pixels[:, :, ::-1], lossless)[1].tobytes()
     return {
-        "uri": f"data:image/webp;base64,{base64.b64encode(webp).decode()}",
+        "uri": f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
         "width": width,
         "height": height,
         "title": glossary.words(name),

@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Iterable
 from hashlib import blake2b
 from importlib.metadata import version
@@ -40,7 +39,9 @@ class Checkpoint:
         try:
             with np.load(io.BytesIO(stored), allow_pickle=False) as content:
                 state = dict(content)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # NumPy, zipfile and zlib raise a wide choice of them for damaged files
             say(f"{self.file}: damaged ({error}); training starts from the first epoch")
             return None
         return state if str(state.pop("key", "")) == self.key else None
