@@ -129,12 +129,12 @@ def _check_stored(archive: zipfile.ZipFile, wanted: int) -> None:
     if archive.getinfo(WEIGHTS).file_size > 4 * wanted + MOST_BESIDE:
         raise Unfit(f"its settings are those of a model of {wanted:,} weights, which take less than it holds")
     with h5py.File(io.BytesIO(archive.read(WEIGHTS))) as stored:
-        links, arrays = list[object](), list[h5py.Dataset]()
+        links, arrays = dict[str, object](), list[h5py.Dataset]()
         # What is no None ends the walk; one through thousands of levels would take minutes.
-        if stored.visititems_links(lambda path, link: links.append(link) or path.count("/") > DEPTH or None):
+        if stored.visititems_links(lambda path, link: links.update({path: link}) if path.count("/") < DEPTH else path):
             raise Unfit("its weights lie too deep")
         stored.visititems(lambda _, entry: arrays.append(entry) if isinstance(entry, h5py.Dataset) else None)
-        if not all(isinstance(link, h5py.HardLink) for link in links):
+        if not all(isinstance(link, h5py.HardLink) for link in links.values()):
             raise Unfit("its weights lie elsewhere")
         whole = all(each.dtype == "float32" and each.id.get_storage_size() == each.nbytes for each in arrays)
         if not whole or any(each.chunks or each.external or each.is_virtual for each in arrays):

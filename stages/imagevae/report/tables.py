@@ -121,7 +121,6 @@ def flat(section: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 def _shown(value: object) -> object:
     """A parameter as params.yaml has it, where a colour is #rrggbb."""
-    is_colour = (
-        isinstance(value, list) and len(value) == 3 and all(type(each) is int and 0 <= each < 256 for each in value)
-    )
-    return f"#{bytes(value).hex()}" if is_colour else value
+    if isinstance(value, list) and len(value) == 3 and all(type(each) is int and 0 <= each < 256 for each in value):
+        return f"#{bytes(value).hex()}"
+    return value
