@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imagevae.model.vae import VAE
 
 MOVED = ("reconstruct", "interpolate", "encode", "traverse", "manifold")  # modes of this script once
-ROWS, COLUMNS, WIDE = 32, 8, 96  # of the grid of all classes: their number at most, samples of each, pixels of names
+ROWS, COLUMNS = 32, 8  # of the grid of all classes: their number at most, samples of each
 
 
 class Sample(click.Command):
@@ -138,9 +138,7 @@ def main(
         latents = [z for each in some for z in draw_latents(prior, first, seed, temperature, guidance, label=each)]
         shown = list(decode_in_batches(model, latents))
         sheet = (
-            labelled(rows_of(shown, first), [str(each) for each in some], WIDE)
-            if several
-            else contact_sheet(shown, tile=model.size)
+            labelled(rows_of(shown, first), list(map(str, some))) if several else contact_sheet(shown, tile=model.size)
         )
         (folder / "samples.png").write_bytes(encode_png(sheet))
         if axes := principal_axes(model, 12):

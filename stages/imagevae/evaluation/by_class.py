@@ -24,7 +24,7 @@ from imagevae.model.classes import ALL, NO_CLASS, class_folder
 
 FEWEST = 10  # images of each kind that a class is measured by
 MEASURED = 30  # classes, at most: those of the most images
-ROWS, COLUMNS, WIDE = 32, 6, 96  # of a picture: classes at most, images of a kind of each, pixels of its name
+ROWS, COLUMNS = 32, 6  # of a picture: classes at most, images of a kind of each
 
 Vectors = list[NDArray[np.float64]]  # (n, d) each, one for each network
 
@@ -189,4 +189,4 @@ def class_sheets(names: Sequence[str], numbers: Kinds, sets: Sets) -> dict[str, 
         ]
         for number in chosen
     ]
-    return {"classes": labelled(np.array(rows), [names[number] for number in chosen], WIDE)}
+    return {"classes": labelled(np.array(rows), [names[number] for number in chosen])}

@@ -1,19 +1,18 @@
 """Many images on one picture."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imagevae.images.lettering import drawable, line_of_text, text_width
 from imagevae.images.square import fit_square
 
 GREY = (128, 128, 128)
 TILE = 64  # width and height of a tile, in pixels
-LABEL = 44  # width of the names at rows, in pixels
-
+TEXT = 10  # height of the names at rows, in pixels
+NARROWEST, WIDEST = 44, 192  # that these take beside the rows, in pixels
 
 Tiles = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 
@@ -64,24 +63,11 @@ def rows_of(images: Tiles, columns: int) -> NDArray[np.uint8]:
     return np.array(images).reshape(-1, columns, *images[0].shape)
 
 
-def labelled(rows: NDArray[np.uint8], names: Sequence[str], width: int = LABEL) -> NDArray[np.uint8]:
-    """Rows of images, uint8 (rows, columns, size, size, 3), below each other, with a name at the left of each.
-
-    Names are written in ASCII: accents are left out, and other letters are question marks.
-
-    Args:
-        width: of the names, in pixels; what does not fit is cut.
-    """
+def labelled(rows: NDArray[np.uint8], names: Sequence[str]) -> NDArray[np.uint8]:
+    """Rows of images, uint8 (rows, columns, size, size, 3), below each other, with a name at the left of each, see
+    `drawable`. Where names are longer than `WIDEST`, they are cut."""
+    texts = list(map(drawable, names))
+    width = min(WIDEST, max(NARROWEST, *(4 + text_width(text, TEXT) for text in texts)))
     size = rows.shape[2]
-    sheets = []
-    for row, name in zip(rows, names, strict=True):
-        label = np.zeros((size, width, 3), np.uint8)
-        place, white = (2, size // 2 + 4), (255, 255, 255)
-        cv2.putText(label, _ascii(name), place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, white, 1, cv2.LINE_AA)
-        sheets.append(np.concatenate([label, *row], axis=1))
-    return np.concatenate(sheets)
-
-
-def _ascii(name: str) -> str:
-    letters = [sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign)]
-    return "".join(sign if sign.isascii() else "?" for sign in letters)
+    labels = [line_of_text(text, TEXT, (width, size)) for text in texts]
+    return np.concatenate([np.concatenate([label, *row], axis=1) for label, row in zip(labels, rows, strict=True)])
