@@ -27,6 +27,7 @@ SPARE = {
         "conversion/plain.py",  # which images rgba2rgb can keep as they are
     },
     "train": {
+        "images/apart.py",  # decoding in other processes, for the image stages and explore.py
         "images/encoding.py",  # it writes its pictures through DVCLive
         "images/storage.py",  # how shards are written
     },
@@ -42,6 +43,7 @@ SPARE = {
         "exploring/playing.py",
         "exploring/serving.py",
         "exploring/strange.py",
+        "images/apart.py",  # as for train
         "images/archives.py",  # how folders are read, as the next two
         "images/sources.py",
         "images/unpacked.py",

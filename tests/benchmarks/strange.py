@@ -41,7 +41,7 @@ from imagevae.exploring.doubles import difference, groups  # noqa: E402
 from imagevae.exploring.inputs import Folder, Form, open_folder  # noqa: E402
 from imagevae.exploring.strange import Reference, measure  # noqa: E402
 from imagevae.exploring.writing import write_squares  # noqa: E402
-from imagevae.images.codec import flatten  # noqa: E402
+from imagevae.images.codec import decode, flatten  # noqa: E402
 from imagevae.images.square import resample  # noqa: E402
 from imagevae.model.archive import load_model  # noqa: E402
 from imagevae.model.vae import VAE  # noqa: E402
@@ -348,7 +348,7 @@ def pairs_of(group: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def original(folder: Folder, number: int, background: tuple[int, ...]) -> np.ndarray:
-    return flatten(folder.decode(folder.items[number].read()), background)
+    return flatten(decode(folder.items[number].read()), background)
 
 
 def row(*cells: str) -> None:

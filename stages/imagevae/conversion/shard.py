@@ -147,7 +147,7 @@ def convert_items(
     """Convert images in threads, and give the results in the order of the images."""
     cv2.setNumThreads(1)  # the images are what is done in parallel
     if has_crashed():
-        from imagevae.conversion.apart import each_apart  # which takes a while to load, and is seldom needed
+        from imagevae.images.apart import each_apart  # which takes a while to load, and is seldom needed
 
         work = partial(convert_item, recipe=recipe, previous=previous)
         yield from each_apart(work, items, _crashed, threads)

@@ -124,11 +124,11 @@ class Chooser:
         self._tiles.clear()
         for number in numbers:
             name = self._playground.name(number)
-            self._tiles.add(self._playground.image(number), name, partial(self._picked, number))
+            with self._note.reporting(name):
+                self._tiles.add(self._playground.image(number), name, partial(self._picked, number))
 
     def _others(self) -> None:
-        with self._note.reporting(""):
-            self._fill(sorted(random.sample(range(len(self._playground.folder or ())), SHOWN)))
+        self._fill(sorted(random.sample(range(len(self._playground.folder or ())), SHOWN)))
 
     def _too_large(self) -> None:
         self._note.fault(f"a file of more than {MAX_BYTES} bytes")

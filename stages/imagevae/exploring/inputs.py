@@ -1,15 +1,13 @@
 """Images of any kind and size, brought into a model's form: the image stages, in memory."""
 
-import signal
+import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import md5
 from itertools import islice
 from math import isqrt
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from tqdm import tqdm
 
 from imagevae.cli.errors import BadInput
 from imagevae.cli.ours import is_manifest
+from imagevae.images.apart import Apart, Crash
 from imagevae.images.codec import RGB, decode, flatten
 from imagevae.images.left_aside import report
 from imagevae.images.listing import Item, Items, read_file
@@ -26,8 +25,8 @@ from imagevae.images.sources import list_source
 from imagevae.images.square import fit_square
 
 Pixels = NDArray[np.uint8]
-Decode = Callable[[bytes], NDArray]
 AHEAD = 64  # images read at once
+DECODERS = min(4, os.cpu_count() or 1)  # processes, beside which the model works
 
 
 @dataclass(frozen=True)
@@ -43,33 +42,37 @@ class Form:
         return fit_square(flatten(pixels, self.background), self.size, self.fit, self.background)
 
 
+Square = Callable[[bytes, Form], Pixels]  # from the bytes of an image
+
+
 def read_square(file: Path, form: Form) -> Pixels:
     """One image file as a square.
 
     Raises:
-        BadInput: it is no image, or a damaged one.
+        BadInput: it is no image, or a damaged one, or a library crashed at it.
         OSError: it can't be read.
     """
-    return _read(Item(file.name, lambda *_: read_file(file)), decode, form, file.parent)
+    return _read(Item(file.name, lambda *_: read_file(file)), decode_apart, form, file.parent)
 
 
-def square_apart(file: Path, form: Form) -> Pixels:
-    """One image file as a square, decoded in a process of its own: a file that crashes a library ends that one.
+def decode_apart(data: bytes, form: Form) -> Pixels:
+    """The bytes of an image file as a square, decoded in another process, which a library may crash.
 
     Raises:
-        BadInput: it is no image, or a damaged one; without the file's name.
-        OSError: it can't be read.
+        BadInput: these bytes are no image, or a damaged one, or a library crashed at them.
     """
-    ignored = signal.SIGINT, signal.SIG_IGN  # Ctrl-C is for the process that asks
-    with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, ignored) as pool:
-        try:
-            return pool.submit(_square_of, file, form).result()
-        except BrokenProcessPool:
-            raise BadInput("a library crashed at it; it may be damaged, or too large for the memory") from None
+    try:
+        return _APART((data, form))
+    except Crash as crash:
+        raise BadInput(f"a library crashed at it ({crash}); it may be damaged, or too large for the memory") from None
 
 
-def _square_of(file: Path, form: Form) -> Pixels:
-    return form.square(decode(read_file(file)))
+def _square_of(sent: tuple[bytes, Form]) -> Pixels:
+    data, form = sent
+    return form.square(decode(data))
+
+
+_APART = Apart(_square_of, DECODERS)
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,15 @@ class Folder:
     """The images of a folder, archive or folder of shards, in the order of their names, as squares.
 
     One after another, a few are read at a time, so memory does not grow with their size; or by their number.
+
+    Attributes:
+        square: makes a square of the bytes of an item, as `decode_apart` does.
     """
 
     source: Path
     form: Form
     items: Items
-    decode: Decode
+    square: Square
 
     @property
     def names(self) -> list[str]:
@@ -92,7 +98,7 @@ class Folder:
         return len(self.items)
 
     def __getitem__(self, number: int) -> Pixels:
-        return _read(self.items[number], self.decode, self.form, self.source)
+        return _read(self.items[number], self.square, self.form, self.source)
 
     def __iter__(self) -> Iterator[Pixels]:
         bar = tqdm(total=len(self), desc=str(self.source), unit="image", disable=None)
@@ -115,7 +121,7 @@ def open_folder(source: Path, form: Form) -> Folder:
         print(line, file=sys.stderr)
     for name, reason in sorted(listing.rejected.items()):
         raise BadInput(f"{source / name}: {reason}")
-    return Folder(source, form, listing.items, _decode_array if _holds_arrays(source) else decode)
+    return Folder(source, form, listing.items, _square_in_shard if _holds_arrays(source) else decode_apart)
 
 
 def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
@@ -124,12 +130,12 @@ def read_folder(source: Path, form: Form) -> tuple[list[str], Iterator[Pixels]]:
     return folder.names, iter(folder)
 
 
-def _read(item: Item, decode_item: Decode, form: Form, source: Path) -> Pixels:
+def _read(item: Item, square: Square, form: Form, source: Path) -> Pixels:
     try:
         data = item.read()
         if item.digest and md5(data).hexdigest() != item.digest:
             raise BadInput(f"damaged: not what {MANIFEST} says; run the stage before again")
-        return form.square(decode_item(data))
+        return square(data, form)
     except BadInput as error:
         raise BadInput(f"{source / item.name}: {error}") from None
 
@@ -139,8 +145,8 @@ def _holds_arrays(source: Path) -> bool:
     return is_manifest(manifest) and next(read_rows(manifest)).file.endswith(".npy")
 
 
-def _decode_array(data: bytes) -> Pixels:
+def _square_in_shard(data: bytes, form: Form) -> Pixels:
     side = isqrt(len(data) // 3)
     if not side or len(data) != 3 * side**2:
         raise BadInput("no RGB square; run stages/resize.py again")
-    return np.frombuffer(data, np.uint8).reshape(side, side, 3)
+    return form.square(np.frombuffer(data, np.uint8).reshape(side, side, 3))

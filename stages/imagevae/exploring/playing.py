@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.exploring.findings import panels
-from imagevae.exploring.inputs import Folder, Form, square_apart
+from imagevae.exploring.inputs import Folder, Form, decode_apart
 from imagevae.exploring.interpolation import Pixels, interpolation
 from imagevae.exploring.strange import Reference, measure
 from imagevae.exploring.traversal import Entered, enter, move, principal_axes
+from imagevae.images.listing import read_file
 from imagevae.model.coding import decode_in_batches, encode
 from imagevae.model.priors import Prior
 from imagevae.model.sampling import draw_latents
@@ -110,8 +111,8 @@ class Playground:
             return Drawn(np.stack(list(decode_in_batches(self.model, z))), z)
 
     def read(self, file: Path) -> Pixels:
-        """An image file as a square; see `square_apart`."""
-        return square_apart(file, self.form)
+        """An image file as a square; errors are without its name, see `decode_apart`."""
+        return decode_apart(read_file(file), self.form)
 
     def image(self, number: int) -> Pixels:
         """An image of the folder.

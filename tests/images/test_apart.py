@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, run_stage, tree, write_images
-from imagevae.conversion.apart import each_apart
+from imagevae.images.apart import each_apart
 from imagevae.images.manifest import MANIFEST, read_head
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="crashes are survived on Linux")
