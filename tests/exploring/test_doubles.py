@@ -53,6 +53,15 @@ def test_robots_of_another_colour_or_body_are_others(values: tuple[int, ...], pl
     assert difference(other, one) > 1
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_a_difference_at_an_edge_counts(turns: int):
+    one = square(robot(0, 1, 2, 3, 4, 5))
+    other = one.copy()
+    other[-3:, 20:30] = 255 - other[-3:, 20:30]
+    one, other = (np.ascontiguousarray(np.rot90(each, turns)) for each in (one, other))
+    assert difference(one, other) > 1
+
+
 @pytest.mark.parametrize("size", [2, 3, 8, 16])
 def test_small_squares_are_compared_too(size: int):
     one, other = np.zeros((2, size, size, 3), np.uint8)

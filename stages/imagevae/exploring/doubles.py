@@ -17,6 +17,7 @@ from imagevae.images.contact_sheet import GREY, contact_sheet
 Pixels = NDArray[np.uint8]
 
 NEIGHBOURS = 4  # images with the nearest codes, which are looked at
+BLOCK = 1024  # pairs that are compared before the next ones are begun
 SHIFT = 3  # pixels, at most
 FINE, BRIGHTNESS, COLOUR = 24.0, 8.0, 12.0  # levels that the same picture may differ by, see `difference`
 AROUND = np.ones((3, 3), np.uint8)
@@ -31,24 +32,33 @@ def groups(codes: NDArray[np.float32], square: Callable[[int], Pixels]) -> list[
         codes: of the images, (n, count).
         square: gives one of them, uint8 (size, size, 3).
     """
-    count = min(1 + NEIGHBOURS, len(codes))
-    near = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(codes).kneighbors(codes, return_distance=False)
-    pairs = np.sort(np.stack([np.repeat(np.arange(len(codes)), count), near.ravel()], axis=1), axis=1)
-    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    first, second = near_pairs(codes)
     read = lru_cache(maxsize=1024)(square)
-    bar = tqdm(total=len(pairs), desc="near-duplicates", unit="pair", disable=None, leave=False, delay=2)
-    same = []
+    bar = tqdm(total=len(first), desc="near-duplicates", unit="pair", disable=None, leave=False, delay=2)
+    same = np.zeros(len(first), bool)
     with ThreadPoolExecutor() as pool, bar:
-        for part in np.array_split(pairs, len(pairs) // 1024 + 1):
-            differences = pool.map(lambda pair: difference(read(pair[0]), read(pair[1])), part.tolist())
-            same.append(part[np.fromiter(differences, float) <= 1])
-            bar.update(len(part))
-    first, second = np.concatenate(same).T
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(codes), len(codes)))
+        for start in range(0, len(first), BLOCK):
+            part = slice(start, start + BLOCK)
+            pairs = zip(first[part].tolist(), second[part].tolist(), strict=True)
+            differences = pool.map(lambda pair: difference(read(pair[0]), read(pair[1])), pairs)
+            same[part] = np.fromiter(differences, float) <= 1
+            bar.update(len(same[part]))
+    graph = coo_array((np.ones(same.sum()), (first[same], second[same])), shape=(len(codes), len(codes)))
+    labels = connected_components(graph, directed=False)[1]
     members: dict[int, list[int]] = {}
-    for image, label in enumerate(connected_components(graph, directed=False)[1].tolist()):
-        members.setdefault(label, []).append(image)
-    return [group for group in members.values() if len(group) > 1]
+    for image in np.unique([first[same], second[same]]).tolist():
+        members.setdefault(int(labels[image]), []).append(image)
+    return list(members.values())
+
+
+def near_pairs(codes: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of images one of which is among the `NEIGHBOURS` of the other, each pair once: their numbers, (m,) each."""
+    n = len(codes)
+    search = NearestNeighbors(n_neighbors=min(1 + NEIGHBOURS, n), algorithm="brute").fit(codes)
+    near, own = search.kneighbors(codes, return_distance=False), np.arange(n)[:, None]
+    pairs = (np.minimum(own, near) * n + np.maximum(own, near))[own != near]
+    first, second = np.divmod(np.unique(pairs), n)
+    return first, second
 
 
 def doubles_sheet(found: list[list[int]], square: Callable[[int], Pixels], shown: int = 24) -> Pixels:
@@ -67,13 +77,12 @@ def difference(one: Pixels, other: Pixels) -> float:
     where it is largest: in details of the brightness, in the brightness of patches, and in their colour, which JPEG
     keeps least of.
     """
-    a, b = (cv2.cvtColor(square, cv2.COLOR_RGB2YCrCb).astype(np.float32) for square in (one, other))
-    shift = _shift(a, b)
-    rough = cv2.blur(a, (7, 7)), cv2.blur(b, (7, 7))
-    fine = cv2.blur(_outside(a[..., 0], b[..., 0], shift, 1), (3, 3)).max()
-    brightness = _outside(rough[0][..., 0], rough[1][..., 0], shift, 4).max()
-    colour = _outside(rough[0][..., 1:], rough[1][..., 1:], shift, 4).max()
-    return float(max(fine / FINE, brightness / BRIGHTNESS, colour / COLOUR))
+    whole = [cv2.cvtColor(square, cv2.COLOR_RGB2YCrCb).astype(np.float32) for square in (one, other)]
+    a, b = _overlap(*whole)
+    fine = cv2.blur(_outside(a[..., 0], b[..., 0]), (3, 3)).max()
+    patches = (cv2.blur(_inner(_inner(each)), (7, 7), borderType=cv2.BORDER_REPLICATE) for each in (a, b))
+    rough = _outside(*patches)
+    return float(max(fine / FINE, rough[..., 0].max() / BRIGHTNESS, rough[..., 1:].max() / COLOUR))
 
 
 def _reach(size: int) -> int:
@@ -89,15 +98,26 @@ def _shift(a: NDArray, b: NDArray) -> tuple[int, int]:
     return int(down) - reach, int(right) - reach
 
 
-def _outside(a: NDArray, b: NDArray, shift: tuple[int, int], margin: int) -> NDArray:
-    """How far pixels lie outside of the range of those around their place in the other image, either way."""
-    inner = min(_reach(len(a)) + margin, len(a) // 2 - 1)
+def _overlap(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:
+    """Where two pictures lie over each other. Part of the outermost pixels may have been moved in."""
 
-    def one(a: NDArray, b: NDArray, down: int, right: int) -> NDArray:
-        size = len(a)
-        here = a[inner : size - inner, inner : size - inner]
-        place = slice(inner + down, size - inner + down), slice(inner + right, size - inner + right)
-        low, high = cv2.erode(b, AROUND)[place], cv2.dilate(b, AROUND)[place]
-        return np.maximum(np.maximum(here - high, low - here), 0)
+    def parts(by: int) -> tuple[slice, slice]:
+        length = len(a) - abs(by)
+        return slice(max(-by, 0), max(-by, 0) + length), slice(max(by, 0), max(by, 0) + length)
 
-    return np.maximum(one(a, b, *shift), one(b, a, -shift[0], -shift[1]))
+    rows, columns = map(parts, _shift(a, b))
+    return a[rows[0], columns[0]], b[rows[1], columns[1]]
+
+
+def _outside(a: NDArray, b: NDArray) -> NDArray:
+    """How far the inner pixels lie outside of the range of those around their place in the other, either way."""
+
+    def one(a: NDArray, b: NDArray) -> NDArray:
+        return np.maximum(a - cv2.dilate(b, AROUND), cv2.erode(b, AROUND) - a)
+
+    return _inner(np.maximum(np.maximum(one(a, b), one(b, a)), 0))
+
+
+def _inner(picture: NDArray) -> NDArray:
+    """A picture without its outermost pixels, where there are others."""
+    return picture[1:-1, 1:-1] if min(picture.shape[:2]) > 2 else picture
