@@ -4,10 +4,15 @@ Each figure comes with its sample size and a 95% interval, beside the floor and 
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from imagevae.cli import command
+
+if TYPE_CHECKING:
+    from imagevae.dataset.squares import Images
+    from imagevae.model.vae import VAE
 
 
 @click.command("evaluate", context_settings=command.SETTINGS, help=__doc__)
@@ -88,22 +93,19 @@ def main(
     from imagevae.model.backend import start_keras
 
     start_keras(seed)
-    from imagevae.cli.errors import BadInput
     from imagevae.cli.output import check_output, new_folder, sole_writer, write_file
-    from imagevae.dataset.held_out import split
     from imagevae.dataset.labels import read_labels
-    from imagevae.dataset.squares import read_squares
     from imagevae.evaluation.between import between_section
     from imagevae.evaluation.by_class import class_sheets, classes_of, classes_section, in_proportion, report_missing
     from imagevae.evaluation.codes import code_sections
     from imagevae.evaluation.factors import read_factors
     from imagevae.evaluation.features import judges_of
-    from imagevae.evaluation.folder import folder_section
     from imagevae.evaluation.headlines import headlines, summary
-    from imagevae.evaluation.image_map import check_layout
+    from imagevae.evaluation.latent_map import check_layout
+    from imagevae.evaluation.odd_images import folder_section
     from imagevae.evaluation.sections import (
         CODED,
-        choose,
+        Sets,
         comparison_section,
         derive,
         kl_of_units,
@@ -116,9 +118,9 @@ def main(
     from imagevae.exploring.interpolation import interpolations
     from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
-    from imagevae.report.model_card import model_card as write_card
+    from imagevae.report.model_card import model_card as card_of
     from imagevae.report.record import read_record
-    from imagevae.report.report import report as write_report
+    from imagevae.report.report import report as report_of
 
     check_output(pictures)
     check_layout(map)
@@ -126,27 +128,16 @@ def main(
     for file in filter(None, (output, report, model_card)):
         context.with_resource(sole_writer(file))
     model = load_model(model_file)
-    all_images, sampled = read_squares(images), read_squares(samples)
-    for folder, found in ((images, all_images), (samples, sampled)):
-        if found.size != model.size:
-            raise BadInput(
-                f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
-            )
-    training, held_out = split(all_images, model.held_out, images)
-    if min(len(held_out), len(sampled)) < 2:
-        raise BadInput(
-            f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
-            "so add images or samples"
-        )
-    known = [name for some in (training, held_out) for name in some.some(min(compared, CODED), seed).names]
-    values = read_factors(factors, known) if factors else None
+    training, held_out, sampled = read_images(model, model_file, images, samples)
     classes, labels = model.classes, read_labels(model.settings["labels"], label_table)
     numbers = classes_of(classes, labels, training, held_out, sampled)
     report_missing(classes, numbers.samples)
+    fair = sampled.subset(in_proportion(numbers.samples, numbers.training))
+    chosen = [each.some(compared, seed) for each in (training, held_out, fair)]
+    values = read_factors(factors, [name for each in chosen[:2] for name in each.names[:CODED]]) if factors else None
     judges = judges_of(model.size, networks, seed, features, features_range)
 
-    fair = sampled.subset(in_proportion(numbers.samples, numbers.training))
-    sets = choose(training, held_out, fair, compared, seed)
+    sets = Sets(training, *(each[:] for each in chosen))
     made = derive(model, sets)
     sections = {
         "likelihood": likelihood_section(model, sets, bounded, draws, seed),
@@ -159,8 +150,8 @@ def main(
     }
     sections["folder"], of_folder = folder_section(model, sets)
     if classes:
-        chosen = [images.some(compared, seed) for images in (training, held_out, sampled)]
-        kinds, by_class = classes_of(classes, labels, *chosen), sets._replace(samples=chosen[-1][:])
+        of_each = sampled.some(compared, seed)
+        kinds, by_class = classes_of(classes, labels, chosen[0], chosen[1], of_each), sets._replace(samples=of_each[:])
         sections["classes"] = classes_section(classes, kinds, list(judges.values())[-1], by_class, made)
         of_folder |= class_sheets(classes, kinds, by_class)
     counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
@@ -168,25 +159,48 @@ def main(
         with new_folder(pictures) as folder:
             shots = sheets(sets, made, shown) | of_folder
             shots["interpolations"] = interpolations(model, sets.held_out[:8])
-            on_map = classes_of(classes, labels, *(some.some(compared, seed) for some in (training, held_out, fair)))
+            on_map = classes_of(classes, labels, *chosen)
             shots["map"] = mapped(model, sets, made, values, on_map, list(counts.values()), map, seed)
             for name, sheet in shots.items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
             (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.encoded["model"].held_out)))
     write_file(output, summary(headlines(sections), sections))
     if report or model_card:
-        flags = context.params
-        parameters = {name: value for name, value in flags.items() if not isinstance(value, Path | None)}
+        parameters = {name: value for name, value in context.params.items() if not isinstance(value, Path | None)}
         folders = [folder for folder in (drawn, pictures) if folder]
         of_classes = {name: int((numbers.training == number).sum()) for number, name in enumerate(classes)}
         settings = {**model.settings, "flow_guidance": float(model.flow.strength)}
         record = read_record(
             settings, parameters, counts, of_classes, output, images, samples, originals, curves, folders
         )
-        if report:
-            write_file(report, write_report(record).encode(errors="backslashreplace"))
-        if model_card:
-            write_file(model_card, write_card(record).encode(errors="backslashreplace"))
+        for made_file, text_of in ((report, report_of), (model_card, card_of)):
+            if made_file:
+                write_file(made_file, text_of(record).encode(errors="backslashreplace"))
+
+
+def read_images(model: "VAE", model_file: Path, images: Path, samples: Path) -> "tuple[Images, Images, Images]":
+    """The images that a model was trained on, those that it held out, and its samples.
+
+    Raises:
+        BadInput: they are not of the model's size, or too few.
+    """
+    from imagevae.cli.errors import BadInput
+    from imagevae.dataset.held_out import split
+    from imagevae.dataset.squares import read_squares
+
+    known, sampled = read_squares(images), read_squares(samples)
+    for folder, found in ((images, known), (samples, sampled)):
+        if found.size != model.size:
+            raise BadInput(
+                f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
+            )
+    training, held_out = split(known, model.held_out, images)
+    if min(len(held_out), len(sampled)) < 2:
+        raise BadInput(
+            f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
+            "so add images or samples"
+        )
+    return training, held_out, sampled
 
 
 if __name__ == "__main__":

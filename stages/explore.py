@@ -11,7 +11,6 @@ import click
 
 from imagevae.cli import command
 from imagevae.cli.errors import BadInput
-from imagevae.cli.output import new_folder
 
 if TYPE_CHECKING:
     from imagevae.model.vae import VAE
@@ -25,10 +24,6 @@ def main() -> None:
 
 
 images = click.option("--images", type=command.SOURCE, required=True, help=command.IMAGES)
-
-
-def output(what: str) -> Callable[[Any], Any]:
-    return click.option("--output", type=command.FOLDER, required=True, help=f"Folder for {what}.")
 
 
 def of_model(function: Callable[..., None]) -> click.Command:
@@ -53,28 +48,27 @@ def load(file: Path) -> "VAE":
 
 @of_model
 @images
-@output("the reconstructions")
+@command.output("the reconstructions")
 @command.form
 @fitted
-def reconstruct(model_file: Path, images: Path, output: Path, form: str, **fitting: Any) -> None:
+def reconstruct(model_file: Path, images: Path, folder: Path, form: str, **fitting: Any) -> None:
     """Reconstruct each image of a folder, from z_mean."""
     model = load(model_file)
     from imagevae.exploring.inputs import Form, read_folder
     from imagevae.exploring.writing import write_squares
     from imagevae.model.coding import decode_in_batches, encode_in_batches
 
-    with new_folder(output) as folder:
-        names, squares = read_folder(images, Form(model.size, **fitting))
-        decoded = decode_in_batches(model, (z_mean for z_mean, _ in encode_in_batches(model, squares)))
-        write_squares(folder, zip(names, decoded, strict=True), form, {"reconstructed": images.name})
+    names, squares = read_folder(images, Form(model.size, **fitting))
+    decoded = decode_in_batches(model, (z_mean for z_mean, _ in encode_in_batches(model, squares)))
+    write_squares(folder, zip(names, decoded, strict=True), form, {"reconstructed": images.name})
 
 
 @of_model
 @images
-@output("latents.csv")
+@command.output("latents.csv")
 @click.option("--all", "everything", is_flag=True, help="Write z_mean and z_log_sigma instead, all latents of both.")
 @fitted
-def encode(model_file: Path, images: Path, output: Path, everything: bool, **fitting: Any) -> None:
+def encode(model_file: Path, images: Path, folder: Path, everything: bool, **fitting: Any) -> None:
     """Write the codes of images to latents.csv.
 
     A row for each image of the folder: its name, and its code, which is where it lies on the axes along which the
@@ -87,21 +81,20 @@ def encode(model_file: Path, images: Path, output: Path, everything: bool, **fit
     from imagevae.exploring.writing import write_latents
     from imagevae.model.coding import codes_in_batches, encode_in_batches
 
-    with new_folder(output) as folder:
-        names, squares = read_folder(images, Form(model.size, **fitting))
-        columns, rows = {"code": model.axes.count}, codes_in_batches(model, squares)
-        if everything:
-            columns = {"z_mean": model.latent_dim, "z_log_sigma": model.latent_dim}
-            rows = map(np.concatenate, encode_in_batches(model, squares))
-        write_latents(folder / "latents.csv", columns, names, rows)
+    names, squares = read_folder(images, Form(model.size, **fitting))
+    columns, rows = {"code": model.axes.count}, codes_in_batches(model, squares)
+    if everything:
+        columns = {"z_mean": model.latent_dim, "z_log_sigma": model.latent_dim}
+        rows = map(np.concatenate, encode_in_batches(model, squares))
+    write_latents(folder / "latents.csv", columns, names, rows)
 
 
 @of_model
 @click.argument("files", metavar="IMAGE IMAGE [IMAGE]...", type=command.FILE, nargs=-1, required=True)
 @click.option("--closed", is_flag=True, help="Go on from the last image to the first.")
-@output("strip.png and animation.png")
+@command.output("strip.png and animation.png")
 @fitted
-def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, output: Path, **fitting: Any) -> None:
+def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, folder: Path, **fitting: Any) -> None:
     """Show the way from one image to the next.
 
     Through two images or more, as strip.png, with a row from each to the next, and animation.png. The way leads through
@@ -116,18 +109,17 @@ def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, output:
     from imagevae.exploring.interpolation import interpolation, strips
     from imagevae.images.encoding import encode_png
 
-    with new_folder(output) as folder:
-        form, last = Form(model.size, **fitting), len(files) - 1
-        squares = [read_square(file, form) for file in files]
-        pairs = [(number, number + 1) for number in range(last)] + [(last, 0)] * closed
-        ways = interpolation(model, squares, pairs, FRAMES)
-        (folder / "strip.png").write_bytes(encode_png(strips(squares, pairs, ways[:, :: FRAMES // 8])))
-        (folder / "animation.png").write_bytes(encode_animation(ways, closed))
+    form, last = Form(model.size, **fitting), len(files) - 1
+    squares = [read_square(file, form) for file in files]
+    pairs = [(number, number + 1) for number in range(last)] + [(last, 0)] * closed
+    ways = interpolation(model, squares, pairs, FRAMES)
+    (folder / "strip.png").write_bytes(encode_png(strips(squares, pairs, ways[:, :: FRAMES // 8])))
+    (folder / "animation.png").write_bytes(encode_animation(ways, closed))
 
 
 @of_model
 @click.argument("file", metavar="IMAGE", type=command.FILE)
-@output("variations.png, and for each variation a PNG file")
+@command.output("variations.png, and for each variation a PNG file")
 @click.option(
     "--kept",
     type=command.FiniteRange(0, 1),
@@ -139,7 +131,7 @@ def interpolate(model_file: Path, files: tuple[Path, ...], closed: bool, output:
 @click.option("--seed", type=command.SEED, default=0, help="Seed of the variations.")
 @fitted
 def vary(
-    model_file: Path, file: Path, output: Path, kept: tuple[float, ...], count: int, seed: int, **fitting: Any
+    model_file: Path, file: Path, folder: Path, kept: tuple[float, ...], count: int, seed: int, **fitting: Any
 ) -> None:
     """Draw variations of an image.
 
@@ -152,22 +144,21 @@ def vary(
     from imagevae.exploring.writing import write_squares
     from imagevae.images.encoding import encode_png
 
-    with new_folder(output) as folder:
-        square = read_square(file, Form(model.size, **fitting))
-        shares = list(dict.fromkeys(kept))
-        rows = variations(model, square, shares, count, seed)
-        for share, row in zip(shares, rows, strict=True):
-            write_squares(folder / f"{share:g}", ((f"{n:03}.png", pixels) for n, pixels in enumerate(row)), "files", {})
-        (folder / "variations.png").write_bytes(encode_png(variations_sheet(square, rows)))
+    square = read_square(file, Form(model.size, **fitting))
+    shares = list(dict.fromkeys(kept))
+    rows = variations(model, square, shares, count, seed)
+    for share, row in zip(shares, rows, strict=True):
+        write_squares(folder / f"{share:g}", ((f"{n:03}.png", pixels) for n, pixels in enumerate(row)), "files", {})
+    (folder / "variations.png").write_bytes(encode_png(variations_sheet(square, rows)))
 
 
 @of_model
-@output("traversal.png")
+@command.output("traversal.png")
 @click.option("--from", "start", type=command.FILE, help="Image to move; without, the mean of the training images.")
 @click.option("--axes", "file", type=command.FILE, help="Follow the axes of a CSV file that `direction` wrote instead.")
 @click.option("--count", type=click.IntRange(1, 64), default=12, help="Axes, from the one that explains most.")
 @fitted
-def traverse(model_file: Path, output: Path, start: Path | None, file: Path | None, count: int, **fitting: Any) -> None:
+def traverse(model_file: Path, folder: Path, start: Path | None, file: Path | None, count: int, **fitting: Any) -> None:
     """Show what lies along each axis.
 
     A row for each in traversal.png: the axes along which training images vary most, from -2 to 2 standard deviations,
@@ -183,18 +174,17 @@ def traverse(model_file: Path, output: Path, start: Path | None, file: Path | No
     axes = read_axes(file, model) if file else principal_axes(model, count)
     if not axes:
         raise BadInput(f"{model_file}: its training images are all alike, there is no axis to follow")
-    with new_folder(output) as folder:
-        z = encode(model, [read_square(start, Form(model.size, **fitting))]).z_mean[0] if start else None
-        picture = labelled(traversal(model, axes, z), [axis.name for axis in axes])
-        (folder / "traversal.png").write_bytes(encode_png(picture))
+    z = encode(model, [read_square(start, Form(model.size, **fitting))]).z_mean[0] if start else None
+    picture = labelled(traversal(model, axes, z), [axis.name for axis in axes])
+    (folder / "traversal.png").write_bytes(encode_png(picture))
 
 
 @of_model
 @click.argument("first", type=command.SOURCE)
 @click.argument("second", type=command.SOURCE)
-@output("direction.csv")
+@command.output("direction.csv")
 @fitted
-def direction(model_file: Path, first: Path, second: Path, output: Path, **fitting: Any) -> None:
+def direction(model_file: Path, first: Path, second: Path, folder: Path, **fitting: Any) -> None:
     """Find what tells the images of two folders apart.
 
     Writes the mean latents of FIRST and SECOND to direction.csv. `traverse --axes` follows the axis through both:
@@ -205,20 +195,19 @@ def direction(model_file: Path, first: Path, second: Path, output: Path, **fitti
     from imagevae.exploring.writing import write_latents
     from imagevae.model.coding import mean_latents
 
-    with new_folder(output) as folder:
-        form = Form(model.size, **fitting)
-        means = [mean_latents(model, read_folder(source, form)[1]) for source in (first, second)]
-        names = [source.resolve().name for source in (first, second)]
-        write_latents(folder / "direction.csv", {"z": model.latent_dim}, names, means)
+    form = Form(model.size, **fitting)
+    means = [mean_latents(model, read_folder(source, form)[1]) for source in (first, second)]
+    names = [source.resolve().name for source in (first, second)]
+    write_latents(folder / "direction.csv", {"z": model.latent_dim}, names, means)
 
 
 @of_model
 @images
-@output("strange.csv, strange.png and, where there are near-duplicates, doubles.png")
+@command.output("strange.csv, strange.png and, where there are near-duplicates, doubles.png")
 @click.option("--reference", type=command.SOURCE, help="The images of the training, where --images are others.")
 @click.option("--shown", type=click.IntRange(1, 1000), default=24, help="Images, and groups, in the pictures.")
 @fitted
-def strange(model_file: Path, images: Path, output: Path, reference: Path | None, shown: int, **fitting: Any) -> None:
+def strange(model_file: Path, images: Path, folder: Path, reference: Path | None, shown: int, **fitting: Any) -> None:
     """Find odd images and near-duplicates in a folder.
 
     strange.csv has a row for each image, the oddest first, with the share of held-out images that score higher.
@@ -227,15 +216,14 @@ def strange(model_file: Path, images: Path, output: Path, reference: Path | None
     from imagevae.exploring.findings import write_findings
     from imagevae.exploring.inputs import Form, open_folder
 
-    with new_folder(output) as folder:
-        form = Form(model.size, **fitting)
-        looked_at, training = open_folder(images, form), open_folder(reference, form) if reference else None
-        write_findings(folder, model, looked_at, training, shown)
+    form = Form(model.size, **fitting)
+    looked_at, training = open_folder(images, form), open_folder(reference, form) if reference else None
+    write_findings(folder, model, looked_at, training, shown)
 
 
 @of_model
-@output("manifold.png")
-def manifold(model_file: Path, output: Path) -> None:
+@command.output("manifold.png")
+def manifold(model_file: Path, folder: Path) -> None:
     """Show the plane of a model with two latents.
 
     A grid of decoded z at the quantiles of the normal distribution, as manifold.png.
@@ -246,8 +234,7 @@ def manifold(model_file: Path, output: Path) -> None:
 
     if model.latent_dim != 2:
         raise BadInput(f"{model_file}: a model with {model.latent_dim} latents; a plane takes one with two")
-    with new_folder(output) as folder:
-        (folder / "manifold.png").write_bytes(encode_png(plane(model)))
+    (folder / "manifold.png").write_bytes(encode_png(plane(model)))
 
 
 @of_model
@@ -274,9 +261,9 @@ def app(model_file: Path, images: Path | None, host: str, port: int, **fitting: 
 
 
 @of_model
-@output("encoder.onnx, decoder.onnx, sampler.onnx, model.json and README.md")
+@command.output("encoder.onnx, decoder.onnx, sampler.onnx, model.json and README.md")
 @fitted
-def export(model_file: Path, output: Path, **fitting: Any) -> None:
+def export(model_file: Path, folder: Path, **fitting: Any) -> None:
     """Write a model as networks in ONNX.
 
     They run without Keras: from an image to its latents, from latents to an image, and from noise to an image.
@@ -285,8 +272,7 @@ def export(model_file: Path, output: Path, **fitting: Any) -> None:
     model = load(model_file)
     from imagevae.exploring.export import export_networks
 
-    with new_folder(output) as folder:
-        export_networks(model, fitting, folder)
+    export_networks(model, fitting, folder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -48,6 +49,8 @@ def test_images_of_another_size_and_models_that_are_none_are_refused(
     assert_refused(evaluate("--features", model_file), model_file)
     (tmp_path / "cut.keras").write_bytes(model_file.read_bytes()[:10_000])
     assert_refused(evaluate("--model", tmp_path / "cut.keras"), "cut.keras")
+    if not find_spec("umap"):
+        assert_refused(evaluate("--map", "umap"), "--map umap", "requirements-umap.txt")
     assert not (tmp_path / "metrics.json").exists()
 
 

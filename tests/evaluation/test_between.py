@@ -6,7 +6,7 @@ import pytest
 from conftest import as_images
 from imagevae.evaluation.between import between_section, faded, path_length
 from imagevae.evaluation.features import Network, random_network
-from imagevae.evaluation.sections import choose, derive
+from imagevae.evaluation.sections import Sets, derive
 from imagevae.model.vae import VAE
 
 PIXELS = Network(8, 16, lambda levels: levels.reshape(len(levels), -1))
@@ -39,7 +39,7 @@ def test_a_cross_fade_is_the_mean_in_its_middle():
 def test_midpoints_are_compared_with_as_many_images_by_each_judge():
     model = VAE(size=8, network="vector", latent_dim=2, width=4)
     pictures = noise.integers(0, 256, (90, 8, 8, 3)).astype(np.uint8)
-    sets = choose(*(as_images(pictures[start : start + 30]) for start in (0, 30, 60)), 25, 0)
+    sets = Sets(as_images(pictures[:30]), *(pictures[start : start + 25] for start in (0, 30, 60)))
     judges = {"random": [random_network(8, 0)], "pixels": [PIXELS]}
     found = between_section(model, judges, sets, derive(model, sets), 0)
     names = {f"{metric}_{judge}" for metric in ("fd", "kid") for judge in judges}

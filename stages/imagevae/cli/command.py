@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,6 +11,7 @@ import click
 
 from imagevae.cli.errors import BadInput, printable
 from imagevae.cli.guard import go_on_in_child
+from imagevae.cli.output import new_folder
 
 SETTINGS = {"show_default": True, "max_content_width": 100}
 
@@ -95,6 +98,21 @@ scheduler = click.option(
     help="Address of a Dask scheduler, tcp://HOST:8786 say, whose workers make the shards; empty for threads of this "
     "process. All must see the same files under the same paths, and have the same libraries.",
 )
+
+
+def output(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the flag --output of a folder to a function, which gets a new `folder` to fill, see `new_folder`."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        @click.option("--output", type=FOLDER, required=True, help=f"Folder for {what}.")
+        @wraps(function)
+        def fill(output: Path, **arguments: Any) -> None:
+            with new_folder(output) as folder:
+                function(folder=folder, **arguments)
+
+        return fill
+
+    return add
 
 
 def run(command: click.Command, guarded: bool = False) -> NoReturn:

@@ -35,18 +35,14 @@ class Sets(NamedTuple):
 
     Attributes:
         training: all training images.
-        trained_on, held_out, samples: some training images, held-out images and samples.
+        trained_on, held_out, samples: some training images, held-out images and samples, in an order of the seed's, so
+            that the first ones are a fair choice.
     """
 
     training: Images
     trained_on: Pictures
     held_out: Pictures
     samples: Pictures
-
-
-def choose(training: Images, held_out: Images, samples: Images, compared: int, seed: int) -> Sets:
-    """At most `compared` images of each kind, in an order of the seed's, so that the first ones are a fair choice."""
-    return Sets(training, *(images.some(compared, seed)[:] for images in (training, held_out, samples)))
 
 
 class Neighbours(NamedTuple):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from imagevae.evaluation import intervals
 from imagevae.evaluation.by_class import Kinds
 from imagevae.evaluation.factors import Factors
-from imagevae.evaluation.image_map import Groups, Part, image_map
+from imagevae.evaluation.latent_map import Groups, Part, latent_map
 from imagevae.evaluation.sections import CODED, Derived, Sets
 from imagevae.images.contact_sheet import evenly_spaced, side_by_side
 from imagevae.model.coding import encode
@@ -43,8 +43,8 @@ def mapped(
     how: str,
     seed: int,
 ) -> NDArray[np.uint8]:
-    """A map of at most `CODED` images of each kind, see `image_map`: coloured by class where there are classes, or else
-    by a factor.
+    """A map of at most `CODED` images of each kind, see `latent_map`: coloured by class where there are classes, or by
+    a factor.
 
     Args:
         factors: of the first `CODED` training images, and as many held-out ones.
@@ -65,7 +65,7 @@ def mapped(
         for name, column, spellings in zip(factors.names, factors.values.T, factors.spellings, strict=True):
             spelled = [spellings[value] for value in column]
             known.append(Groups(name, [spelled[:count], spelled[count:], [""] * len(samples)]))
-    return image_map(parts, known, how, seed)
+    return latent_map(parts, known, how, seed)
 
 
 def kl_table(kl: NDArray[np.float64]) -> str:

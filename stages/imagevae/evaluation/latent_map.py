@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from imagevae.cli.errors import BadInput
+from imagevae.images.lettering import drawable, font, text_width
 from imagevae.images.square import fit_square
 
 SIDE = 960  # of the map, in pixels
@@ -31,7 +32,7 @@ LIGHTEST = 205  # level of a colour that can be seen on paper
 OTHERS = (90, 90, 90)  # groups beyond the palette, and images whose group is not known
 LONGEST = 24  # letters of a name
 NEIGHBOURS = 5  # that are looked at for each image
-FONT = ImageFont.load_default(14)
+TEXT = 13  # height of text, in pixels
 
 Colour = tuple[int, int, int]
 Entry = tuple[str, Colour | None]  # of a legend: a text and its colour
@@ -64,7 +65,7 @@ class Groups(NamedTuple):
     of: Sequence[Sequence[str]]
 
 
-def image_map(parts: Sequence[Part], known: Sequence[Groups], how: str, seed: int) -> NDArray[np.uint8]:
+def latent_map(parts: Sequence[Part], known: Sequence[Groups], how: str, seed: int) -> NDArray[np.uint8]:
     """Draw a map of training images, unseen images and samples.
 
     Above are pictures on a grid, one for each cell, in a frame that tells the kind. Which kind comes first changes from
@@ -185,7 +186,7 @@ def _colours(names: Sequence[str]) -> list[Colour]:
 
 
 def _short(name: str) -> str:
-    text = "".join(letter if letter.isprintable() else " " for letter in name)
+    text = drawable(name)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
@@ -205,14 +206,14 @@ def wrapped(entries: Sequence[Entry]) -> list[list[Entry]]:
 def width(entry: Entry) -> int:
     """Of an entry and what keeps it from the next, in pixels."""
     text, colour = entry
-    return math.ceil(FONT.getlength(text)) + (LINE if colour is None else 2 * LINE)
+    return text_width(text, TEXT) + (LINE if colour is None else 2 * LINE)
 
 
 def _write(draw: ImageDraw.ImageDraw, left: int, top: int, line: Sequence[Entry]) -> None:
     for text, colour in line:
         if colour:
             draw.rectangle([left, top + 5, left + 11, top + 16], fill=colour)
-        draw.text((left + (16 if colour else 0), top + 2), text, INK, FONT)
+        draw.text((left + (16 if colour else 0), top + 2), text, INK, font(TEXT))
         left += width((text, colour))
 
 

@@ -1,21 +1,25 @@
 """The map: every kind of image is seen where it lies, whatever there is of it."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagevae.evaluation.image_map import (
+from imagevae.cli.errors import BadInput
+from imagevae.evaluation.latent_map import (
     KINDS,
     MOST,
     PALETTE,
     SIDE,
     Groups,
     Part,
+    check_layout,
     chosen_for_cells,
     colouring,
-    image_map,
     kinship,
+    latent_map,
     positions,
     spread,
     width,
@@ -30,16 +34,26 @@ def part(count: int, numbers: int = 3, size: int = 8) -> Part:
     return Part(pictures, noise.standard_normal((count, numbers)).astype(np.float32), 2 * count)
 
 
-@pytest.mark.parametrize("how", ["pca", "tsne"])
+WITH_UMAP = pytest.param("umap", marks=pytest.mark.skipif(not find_spec("umap"), reason="UMAP is not installed"))
+
+
+@pytest.mark.parametrize("how", ["pca", "tsne", WITH_UMAP])
 @pytest.mark.parametrize("counts", [(2, 2, 2), (60, 9, 20)])
 def test_the_same_images_give_the_same_map(how: str, counts: tuple[int, ...]):
     parts = [part(count) for count in counts]
     known = [Groups("shape", [["rund"] * count for count in counts])]
-    made = image_map(parts, known, how, 0)
+    made = latent_map(parts, known, how, 0)
     assert made.dtype == np.uint8
     assert made.shape[1:] == (SIDE, 3)
     assert made.shape[0] > SIDE
-    assert np.array_equal(made, image_map(parts, known, how, 0))
+    assert np.array_equal(made, latent_map(parts, known, how, 0))
+
+
+@pytest.mark.skipif(find_spec("umap"), reason="UMAP is installed")
+def test_a_layout_that_is_not_installed_is_refused():
+    check_layout("tsne")
+    with pytest.raises(BadInput, match=r"--map umap .*pip install -r requirements-umap\.txt"):
+        check_layout("umap")
 
 
 @pytest.mark.parametrize("numbers", [1, 2])
@@ -47,7 +61,7 @@ def test_images_that_are_all_alike_have_a_map_too(numbers: int):
     alike = [
         one._replace(codes=np.zeros_like(one.codes)) for one in (part(9, numbers), part(2, numbers), part(3, numbers))
     ]
-    assert image_map(alike, [], "pca", 0).shape[1] == SIDE
+    assert latent_map(alike, [], "pca", 0).shape[1] == SIDE
 
 
 @given(scale=st.floats(1e-3, 1e3), shift=st.floats(-100, 100))
