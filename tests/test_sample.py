@@ -8,6 +8,7 @@ import pytest
 
 from conftest import assert_refused, results, run_here
 from imagevae.dataset.squares import read_squares
+from imagevae.images.contact_sheet import NARROWEST
 from imagevae.model.archive import save_model
 from imagevae.model.vae import VAE
 
@@ -69,7 +70,7 @@ def test_samples_of_each_class_lie_in_its_folder_and_are_those_of_the_class_alon
     in_shards, in_files = (read_squares(tmp_path / name) for name in ("shards", "every"))
     assert in_shards.names.tolist() == in_files.names.tolist() == sorted(every)
     assert np.array_equal(in_shards[:], in_files[:])
-    assert cv2.imread(str(tmp_path / "pictures" / "samples.png")).shape == (3 * 8, 96 + 5 * 8, 3)
+    assert cv2.imread(str(tmp_path / "pictures" / "samples.png")).shape == (3 * 8, NARROWEST + 5 * 8, 3)
 
 
 @pytest.mark.parametrize(
