@@ -11,13 +11,12 @@ def line(text: str) -> np.ndarray:
     return line_of_text(drawable(text), 10, (400, 16))
 
 
-def test_letters_of_many_scripts_are_drawn_and_others_are_named():
-    known = "Größe, naïveté, Łódź, \u0391\u03b8\u03ae\u03bd\u03b1, \u041c\u043e\u0441\u043a\u0432\u0430"
-    assert drawable(known) == known
-    assert drawable("e\u0301") == "é"
-    assert drawable("猫, 🦊") == "[732B], [1F98A]"
+def test_names_are_read_in_the_letters_of_ascii():
+    assert drawable("Kater 7, v.2") == "Kater 7, v.2"
+    assert drawable("Größe, naïveté, Łódź") == "Grosse, naivete, Lodz"
+    assert drawable("Москва, Αθήνα, 東京") == "Moskva, Athina, DongJing"
+    assert drawable("e\u0301 q\u0302") == "e q[0302]"
     assert drawable("a\nb\u200bc") == "a b c"
-    assert not np.array_equal(line("猫"), line("犬"))
 
 
 @given(letter=st.characters())
