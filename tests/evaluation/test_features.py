@@ -150,6 +150,12 @@ def test_weights_in_other_files_are_refused_wherever_the_network_has_them(where:
     assert_refused(tmp_path / "network.onnx", "weights lie in another file; save it as one")
 
 
+def test_an_onnx_file_beyond_the_limit_of_the_format_is_not_read(tmp_path: Path):
+    with open(tmp_path / "network.onnx", "wb") as file:
+        file.truncate(2**31)  # a file with a hole
+    assert_refused(tmp_path / "network.onnx", "larger than the 2 GiB")
+
+
 @pytest.mark.parametrize(
     ("shape", "output", "operator", "reason"),
     [

@@ -30,6 +30,7 @@ RANGES: dict[str, tuple[list[float], list[float]]] = {
     "imagenet": ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
 }
 MOST_SIDE, MOST_BATCH, MOST_FEATURES = 2048, 1024, 32_768  # of networks in files
+ONNX_BYTES = 2**31  # protobuf's limit for a message, and so for a network in one file
 FREE = 224  # width and height of images for a network that takes any
 
 
@@ -177,6 +178,8 @@ def _open_onnx(file: Path) -> tuple[tuple, Run]:
         import onnxruntime
     except ImportError:
         raise BadInput(f"{file}: networks in ONNX need onnxruntime: pip install -r requirements-onnx.txt") from None
+    if file.stat().st_size >= ONNX_BYTES:
+        raise BadInput(f"{file}: larger than the 2 GiB that a network of one file has in ONNX")
     content = file.read_bytes()
     try:
         model = onnx.load_model_from_string(content)
