@@ -109,6 +109,9 @@ class Contained:
         headers = {name: value.decode("latin-1") for name, value in scope.get("headers", ())}
         answer = self.app
         if scope["type"] != "lifespan" and not self._is_own(headers):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})  # before it is accepted, which is a 403
+                return
             answer = PlainTextResponse("not an address of this page\n", 403)
         elif b"transfer-encoding" in headers or int(headers.get(b"content-length", 0)) > MOST_SENT:
             answer = PlainTextResponse(f"more than {MOST_SENT} bytes, or nobody knows how many\n", 413)
