@@ -81,7 +81,7 @@ def main(file: Path, folder: Path) -> None:
         seconds.append(median_seconds(partial(in_keras, model, name, many)))
         size = (folder / f"{name}.onnx").stat().st_size / 1e6
         print(
-            f"| {name} | {size:.0f} | {1000 * seconds[0]:.1f} | "
+            f"| {name} | {size:.1f} | {1000 * seconds[0]:.1f} | "
             + " | ".join(f"{1000 * each / MANY:.1f}" for each in seconds[1:])
             + " |",
             flush=True,
