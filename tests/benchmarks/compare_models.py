@@ -4,7 +4,8 @@
 
 SQUARES is a folder of square images of 64x64 pixels; FILE a network whose features compare samples too, as
 peers/pretrained_judge.py makes. FLAGS are those of stages/train.py, one set for each model, as '--latent_dim 512'; none
-gives the default. Distances have intervals of 95%, over images. With PYTHON, an interpreter that has
+gives the default. Distances have intervals of 95%, over images; memorised and C_T, against reconstructions of held-out
+images, are those of stages/evaluate.py. With PYTHON, an interpreter that has
 peers/requirements.txt installed, models of pythae are trained for as many seconds as the first of ours took, start-up
 and the distributions to sample from included; and the training step is timed beside PyTorch's.
 """
@@ -27,12 +28,14 @@ start_keras(0)
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
+from imagevae.dataset.copies import cells, copying, nearest, thumbnails  # noqa: E402
 from imagevae.dataset.held_out import split  # noqa: E402
-from imagevae.dataset.squares import read_squares  # noqa: E402
+from imagevae.dataset.squares import Images, read_squares  # noqa: E402
 from imagevae.evaluation import reconstruction  # noqa: E402
 from imagevae.evaluation.distances import average, kernel_distance  # noqa: E402
 from imagevae.evaluation.features import Network, features, network_of, random_network  # noqa: E402
 from imagevae.evaluation.fidelity import fidelity  # noqa: E402
+from imagevae.evaluation.sections import memorised  # noqa: E402
 from imagevae.model.archive import load_model  # noqa: E402
 from imagevae.model.coding import decode_in_batches, encode  # noqa: E402
 from imagevae.model.likelihood import LEVELS  # noqa: E402
@@ -51,25 +54,26 @@ def main() -> None:
     parser.add_argument("--python", help="interpreter for the models of pythae")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS, help="these models")
     arguments = parser.parse_args()
-    training, held_out = (images[:] for images in split(read_squares(arguments.squares), 0.1, arguments.squares))
-    networks = {"kid_random": [random_network(training.shape[1], seed) for seed in range(3)]}
+    training, held = split(read_squares(arguments.squares), 0.1, arguments.squares)
+    held_out = held[:]
+    networks = {"kid_random": [random_network(training.size, seed) for seed in range(3)]}
     if arguments.judge:
         networks["kid of the judge"] = [network_of(arguments.judge, "levels")]
     print(f"{len(training)} training images, {len(held_out)} held out\n")
-    row("model", "seconds", "PSNR, dB", "samples of", "precision", "recall", "coverage", *networks)
-    row(*["---"] * (7 + len(networks)))
+    row("model", "seconds", "PSNR, dB", "samples of", "precision", "recall", "coverage", "memorised", "C_T", *networks)
+    row(*["---"] * (9 + len(networks)))
     with tempfile.TemporaryDirectory() as name:
         folder, seconds = Path(name), []
         for number, flags in enumerate(arguments.ours):
             seconds.append(train(arguments.squares, folder / str(number), flags))
             rebuilt, drawn = ours(folder / str(number) / "vae.keras", held_out)
-            compare(f"dvc-vae {flags}".strip(), seconds[-1], rebuilt, drawn, held_out, networks)
+            compare(f"dvc-vae {flags}".strip(), seconds[-1], rebuilt, drawn, training, held_out, networks)
         if arguments.python:
-            np.savez(folder / "images.npz", training=training, held_out=held_out)
+            np.savez(folder / "images.npz", training=training[:], held_out=held_out)
             for model in arguments.peers:
                 found = theirs(arguments.python, model, folder, seconds[0])
                 drawn = {sampler: found[sampler] for sampler in PEERS[model]}
-                compare(f"pythae {model}", seconds[0], found["rebuilt"], drawn, held_out, networks)
+                compare(f"pythae {model}", seconds[0], found["rebuilt"], drawn, training, held_out, networks)
             if "VAE" in arguments.peers:
                 race(folder, seconds[0], held_out[0].size)
             speeds(arguments.python)
@@ -108,11 +112,13 @@ def compare(
     seconds: float,
     rebuilt: Pictures,
     drawn: dict[str, Pictures],
+    training: Images,
     held_out: Pictures,
     networks: dict[str, list[Network]],
 ) -> None:
     """A row of the table for each set of samples."""
     psnr = f"{reconstruction.psnr(held_out, rebuilt).mean():.1f}"
+    known, expected = thumbnails(training.some(2000, 0)[:]), nearest(thumbnails(rebuilt), training)[0]
     for sampler, samples in drawn.items():
         pairs = {
             name: [(features(network, samples, "samples"), features(network, held_out, "held out")) for network in some]
@@ -120,9 +126,13 @@ def compare(
         }
         judged = [fidelity(real, fake, 5) for fake, real in pairs["kid_random"]]
         precision, recall, _, coverage = (f"{share:.2f}" for share in np.mean(judged, axis=(0, 2)))
+        small = thumbnails(samples)
+        found = nearest(small, training)[0]
+        c_t = copying(found, expected, cells(known, thumbnails(rebuilt), small, 0)).value
+        copied = (f"{memorised(found, expected).value:.2f}", f"{c_t:.1f}")
         distances = [average([kernel_distance(*pair) for pair in some]) for some in pairs.values()]
-        intervals = [f"{found.value:.4g} ±{(found.high - found.low) / 2:.1g}" for found in distances]
-        row(model, f"{seconds:.0f}", psnr, sampler, precision, recall, coverage, *intervals)
+        intervals = [f"{each.value:.4g} ±{(each.high - each.low) / 2:.1g}" for each in distances]
+        row(model, f"{seconds:.0f}", psnr, sampler, precision, recall, coverage, *copied, *intervals)
 
 
 def race(folder: Path, seconds: float, dimensions: int) -> None:

@@ -274,6 +274,26 @@ def test_a_flow_that_copies_too_soon_gives_way_to_a_narrow_one_and_a_cut_changes
     assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), kept, strict=True))
 
 
+def test_a_wide_flow_that_copies_late_is_kept_however_long_it_was_to_be_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr(fitting, "STEPS_AN_EPOCH", 3)
+    monkeypatch.setattr(fitting, "SOON", 6)
+    monkeypatch.setattr(fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
+    monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
+    sets = latents(200, seed=0), latents(50, seed=1)
+
+    def test(flow: FlowPrior) -> float:
+        return 1 if int(flow.optimizer.iterations) < 9 else -4
+
+    flow = fit_best_flow(*sets, lambda name: Checkpoint(tmp_path / name, ""), test, 30, seed=0)
+    assert flow.settings["width"] == 24
+    assert (
+        "copies training images after 30% of its steps (C_T -4.0); the weights before are kept"
+        in capsys.readouterr().err
+    )
+
+
 @pytest.mark.slow
 def test_a_flow_of_few_images_says_that_it_copies_them(
     model: VAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture

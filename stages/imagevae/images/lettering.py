@@ -17,7 +17,7 @@ def font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def drawable(text: str) -> str:
     """Text in the letters of the font: `Kater` stays, `Katze für ελληνικά` is `Katze fur ellinika`, and what has no
-    sound in them is its code point, as in [E000]. What is no letter is a space."""
+    sound in them is its code point, as in [0302]. What is no letter is a space."""
     whole = unicodedata.normalize("NFC", text)
     return "".join((anyascii(sign) or f"[{ord(sign):04X}]") if sign.isprintable() else " " for sign in whole)
 

@@ -38,6 +38,7 @@ JUDGES = 500  # held-out latents that the distributions are compared on
 # Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
+SOON = 875  # steps, within which a wide flow that copies gives way to a narrow one; within half of them if less
 FEWEST = 10  # samples and held-out images of a class in which copies are looked for
 DRAWN_IN = 8  # steps from noise, half as many as other samples: C_T is within 0.4 of theirs
 GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
@@ -54,8 +55,8 @@ def fit_best_flow(
     classes: Classes = NO_CLASSES,
     precision: str = "float32",
 ) -> FlowPrior:
-    """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies in half the steps.
-    What would be copies later is guided more.
+    """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies too soon. What
+    would be copies later is guided more.
 
     Args:
         training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
@@ -69,14 +70,14 @@ def fit_best_flow(
     for width, most_clusters in kinds:
         flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names, precision=precision)
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
-        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), 0 if is_last else epochs // 2)
+        soon = 0 if is_last else min(epochs // 2, SOON // STEPS_AN_EPOCH)
+        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), guided_from=soon)
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes)
-        done = len(best.history) / epochs
-        kept = is_last or done > 0.5
+        ended, kept = len(best.history) / epochs, len(best.history) > soon
         if best.enough(best.history[-1]):
             fewer = "with a cluster for each class" if classes.names else "without clusters"
             print(
-                f"flow: copies training images after {done:.0%} of its steps (C_T {best.history[-1]['val_c_t']:.1f}); "
+                f"flow: copies training images after {ended:.0%} of its steps (C_T {best.history[-1]['val_c_t']:.1f}); "
                 + ("the weights before are kept" if kept else f"a narrower one, {fewer}, takes its place"),
                 file=sys.stderr,
             )
