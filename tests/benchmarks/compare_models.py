@@ -4,8 +4,8 @@
 
 SQUARES is a folder of square images of 64x64 pixels; FILE a network whose features compare samples too, as
 peers/pretrained_judge.py makes. FLAGS are those of stages/train.py, one set for each model, as '--latent_dim 512'; none
-gives the default. Distances have intervals of 95%, over images; memorised and C_T, against reconstructions of held-out
-images, are those of stages/evaluate.py. With PYTHON, an interpreter that has
+gives the default. Distances have intervals of 95%, over images. Memorised and C_T are as in stages/evaluate.py, but
+against reconstructions of held-out images, as training tests for copies. With PYTHON, an interpreter that has
 peers/requirements.txt installed, models of pythae are trained for as many seconds as the first of ours took, start-up
 and the distributions to sample from included; and the training step is timed beside PyTorch's.
 """
