@@ -173,6 +173,7 @@ def main(
     from imagevae.training.batches import Batches
     from imagevae.training.checkpoint import Checkpoint, training_key
     from imagevae.training.devices import check_agreement, shared_by
+    from imagevae.training.fit_flow import mirrored_share
     from imagevae.training.fit_priors import encode_all, fit_priors, report_densities, with_priors
     from imagevae.training.fit_vae import fit_vae, painter
 
@@ -207,7 +208,8 @@ def main(
         return
     keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before
     model = model.copy()
-    encoded = encode_all(model, training, folder / "training.npy")
+    turned = mirrored_share(len(training), flow_steps) > 0
+    encoded = encode_all(model, training, folder / "training.npy", turned)
     held_encoded = encode_all(model, held, folder / "held_out.npy")
 
     def kept(name: str) -> Checkpoint:

@@ -86,26 +86,40 @@ def test_images_on_a_device_make_the_same_batches(batch_size: int, flip: bool, s
         assert (np.asarray(there[index][0]) == here[index][0]).all()
 
 
-def test_rows_with_classes_are_drawn_as_others_are_each_with_its_own():
+def test_rows_come_with_the_classes_of_their_own():
     rows, owners = np.random.default_rng(0).random((30, 2, 3), np.float32), np.arange(30) % 4 - 1
-    for plain, owned in (
-        (Draws(rows, 8, 3, seed=0), Draws(Owned(rows, owners), 8, 3, seed=0)),
-        (Batches(rows, 8), Batches(Owned(rows, owners), 8)),
-    ):
-        assert len(plain) == len(owned)
-        for batch in range(len(plain)):
-            [alone], [(found, own)] = plain[batch], owned[batch]
-            assert np.array_equal(found, alone)
+    owned = Owned(rows, owners)
+    for batches in (Draws(owned, 8, 3, 0), Batches(owned, 8)):
+        for batch in range(len(batches)):
+            [(found, own, mirrored)] = batches[batch]
             where = [np.flatnonzero((rows == row).all(axis=(1, 2)))[0] for row in found]
             assert own.tolist() == owners[where].tolist()
+            assert not mirrored.any()
+
+
+@given(share=st.floats(0, 1), epoch=st.integers(0, 3), seed=st.integers(0, 3))
+@settings(max_examples=20)
+def test_a_variation_takes_the_place_of_a_share_of_the_rows(share: float, epoch: int, seed: int):
+    """The rows are 0 to 499, and their variations 500 to 999."""
+    rows, owners = np.arange(500)[:, None], np.arange(500) % 7
+    own, others = Owned(rows, owners), Owned(rows + 500, owners, mirrored=True)
+    alone, both = Draws(own, 2000, 2, seed), Draws(own, 2000, 2, seed, (others, share))
+    for draws in (alone, both):
+        draws.start(epoch)
+    for batch in range(2):
+        [(seen, of, mirrored)], [(same, *_)] = both[batch], alone[batch]
+        assert np.array_equal(np.sort(seen % 500, axis=0), same)
+        assert np.array_equal(seen[:, 0] >= 500, mirrored == 1)
+        assert np.array_equal(of, seen[:, 0] % 500 % 7)
+        assert abs(mirrored.mean() - share) < 0.06
 
 
 def test_rows_on_a_device_are_drawn_as_others_are():
-    rows = np.random.default_rng(0).normal(size=(50, 2, 3)).astype(np.float32)
-    here, there = (Draws(held, 8, 5, 0) for held in (rows, jax.device_put(rows)))
+    rows, owners = np.random.default_rng(0).normal(size=(50, 2, 3)).astype(np.float32), np.zeros(50, np.int64)
+    here, there = (Draws(Owned(held, owners), 8, 5, 0) for held in (rows, jax.device_put(rows)))
     for index in range(5):
-        assert isinstance(there[index][0], jax.Array)
-        assert (np.asarray(there[index][0]) == here[index][0]).all()
+        assert isinstance(there[index][0][0], jax.Array)
+        assert (np.asarray(there[index][0][0]) == here[index][0][0]).all()
 
 
 @given(size=st.integers(0, 10**12), limit=st.integers(0, 10**12), taken=st.integers(0, 10**12))

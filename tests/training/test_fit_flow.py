@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import norm
 
-from clouds import as_latents, two_clouds
+from clouds import as_latents, draws, two_clouds
 from conftest import as_images
 from imagevae.dataset.labels import NO_CLASSES, Classes
 from imagevae.dataset.squares import Images
@@ -33,6 +33,7 @@ from imagevae.training.fit_flow import (
     fit_best_flow,
     fit_flow,
     lowest,
+    mirrored_share,
     moments,
     prominence,
 )
@@ -117,6 +118,36 @@ def test_clusters_lie_in_classes_however_these_lie():
         )
     assert np.array_equal(clusters(points, 1, 0, owners).owners, [-1, 0, 1])
     assert clusters(points, CLUSTERS, 0).owners.max() == 0
+
+
+@given(images=st.integers(1, 10**6), steps=st.integers(0, 10**6))
+def test_images_are_seen_as_they_are_so_often_and_no_more_until_half_are_mirrored(images: int, steps: int):
+    share = mirrored_share(images, steps)
+    assert 0 <= share <= 0.5
+    seen = steps * 256 / images
+    assert share == 0 or seen > 300
+    assert (1 - share) * seen == pytest.approx(min(seen, max(300, seen / 2)))
+
+
+def test_the_default_mirrors_no_image_of_the_demo():
+    assert mirrored_share(1793, 1750) == 0
+    assert mirrored_share(1793, 3 * 1750) == 0.5
+
+
+@pytest.mark.slow
+def test_mirrored_latents_teach_a_flow_and_do_not_get_into_samples(tmp_path: Path):
+    noise, right = np.random.default_rng(0), np.float32([1, 0])
+    points, held_out = (right + noise.standard_normal((count, 2)).astype(np.float32) for count in (500, 200))
+    assert mirrored_share(500, 1500) == 0.5
+    flow = FlowPrior(2, 32, blocks=1)
+    best = Best(lambda logs: logs["val_loss"], Checkpoint(tmp_path / "flow.npz", ""))
+    turned = as_latents(points * np.float32([-1, 1]))
+    fit_flow(flow, as_latents(points), as_latents(held_out), best, 1500, seed=0, mirrored=turned)
+    assert draws(flow, 2000).mean(axis=0) == pytest.approx(right, abs=0.15)
+    places = np.eye(flow.clusters, dtype=np.float32)
+    told = np.tile(places[0] + places[-1], (2000, 1))
+    start = noise.standard_normal((2000, 2)).astype(np.float32)
+    assert flow.to_latents(flow.carry(start, told, 0, 1, guidance=0)).mean(axis=0) == pytest.approx(-right, abs=0.15)
 
 
 # How copies are found

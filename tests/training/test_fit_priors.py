@@ -43,9 +43,10 @@ def test_few_latents_get_a_simple_mixture():
 def test_latents_of_all_images_lie_in_a_file(tmp_path: Path):
     model = VAE(size=8, network="mlp", latent_dim=2, width=4)
     images = as_images(np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), np.uint8))
-    encoded = encode_all(model, images, tmp_path / "new" / "latents.npy")
+    encoded = encode_all(model, images, tmp_path / "new" / "latents.npy", mirrored=True)
     expected = encode(model, images)
     assert encoded.images is images
+    assert np.array_equal(encoded.mirrored[:, 0], encode(model, images[:][:, :, ::-1]).z_mean)
     assert np.array_equal(posterior(encoded.latents).z_mean, expected.z_mean)
     assert np.array_equal(posterior(encoded.latents).z_log_sigma, expected.z_log_sigma)
     assert np.array_equal(np.load(tmp_path / "new" / "latents.npy"), encoded.latents)

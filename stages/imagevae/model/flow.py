@@ -18,7 +18,7 @@ from imagevae.model.priors import STEPS, NormalPrior, chosen
 from imagevae.model.velocity import build_velocity, heun_step
 
 DENSITY_STEPS = 32  # from latents back to noise, with their density
-CLUSTERS = 64  # that a flow distinguishes, at most; of more classes, one each
+CLUSTERS = 63  # that a flow distinguishes, at most; of more classes, one each
 GUIDE = 64  # units of each layer of the network that a flow is guided away from
 BATCH = 64  # points that are carried together
 DENSITY_BATCH = 256  # latents whose density is computed together
@@ -38,6 +38,10 @@ class FlowPrior(keras.Model):
     images do. Where images have classes, each cluster lies in one of them: what is drawn from the clusters of a class
     is of that class. In training, the cluster of an image is the nearest one of its class.
 
+    In training it may see mirrored images, too, and is told so in a place behind those of the clusters (Karras et al.
+    2022, https://arxiv.org/abs/2206.00364, section 5): more to learn from, against learning images by heart. What is
+    drawn is as images are.
+
     A narrow network learns the velocity beside it, without the clusters, and worse. Samples keep away from its faults:
     their velocity goes beyond the flow's own, by a weight times the difference between the two (Karras et al. 2024,
     https://arxiv.org/abs/2406.02507, equation 3, whose weight is 1 more). That weight is one of the model, `strength`,
@@ -55,7 +59,7 @@ class FlowPrior(keras.Model):
             so are points and velocities. It is not kept: a flow that is loaded or copied computes in float32.
 
     Attributes:
-        clusters: how many there may be.
+        clusters: how many places there are for them, and one more for what is mirrored.
     """
 
     def __init__(
@@ -82,7 +86,7 @@ class FlowPrior(keras.Model):
             classes=list(classes),
         )
         self.latent_dim, self.classes = latent_dim, tuple(classes)
-        self.clusters = max(CLUSTERS, len(classes) + 1)  # one for images of no class
+        self.clusters = max(CLUSTERS, len(classes) + 1) + 1  # of classes, one is for images of none
         self.noise = keras.random.SeedGenerator(seed)
         with computing_in(precision):
             self.network = build_velocity(latent_dim, self.clusters, width, side, blocks, dropout, seed)
@@ -133,13 +137,11 @@ class FlowPrior(keras.Model):
             closeness = ops.where(ops.equal(self.owners, owners[:, None]), closeness, -math.inf)
         return ops.one_hot(ops.argmax(closeness, axis=1), self.clusters)
 
-    def call(
-        self, inputs: KerasTensor | tuple[KerasTensor, KerasTensor], training: bool = False
-    ) -> tuple[KerasTensor, ...]:
-        """From z_mean and z_log_sigma, (n, 2, latent_dim), and where there are classes the number of each one's, (n,),
-        to the velocity at a random point, that of the guide there, and the target velocity."""
-        posterior: Any
-        posterior, owners = inputs if self.classes else (inputs, None)
+    def call(self, inputs: tuple[KerasTensor, ...], training: bool = False) -> tuple[KerasTensor, ...]:
+        """From z_mean and z_log_sigma, (n, 2, latent_dim), the number of each one's class, (n,), which counts where
+        there are classes, and whether each is mirrored, (n,), 1 or 0, to the velocity at a random point, that of the
+        guide there, and the target velocity."""
+        posterior, owners, mirrored = inputs
         z_mean, z_log_sigma = posterior[:, 0], posterior[:, 1]
         z = z_mean + ops.exp(z_log_sigma) * keras.random.normal(ops.shape(z_mean), seed=self.noise)
         latents = (z - self.shift) / self.scale
@@ -147,7 +149,9 @@ class FlowPrior(keras.Model):
         # Times crowd around the middle, where the velocity is hardest to predict (Esser et al. 2024, section 3.1).
         time = ops.sigmoid(keras.random.normal((ops.shape(z_mean)[0], 1), seed=self.noise))
         place = [(1 - time) * start + time * latents, time]
-        velocity = self.network([*place, self.cluster(latents, owners)], training=training)
+        told = self.cluster(latents, owners if self.classes else None)
+        told = told + mirrored[:, None] * ops.one_hot(self.clusters - 1, self.clusters)
+        velocity = self.network([*place, told], training=training)
         return velocity, self.guide(place, training=training), latents - start
 
     def compute_loss(

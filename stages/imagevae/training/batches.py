@@ -16,21 +16,22 @@ ROOM = 0.25  # share of a device's free memory that data to train on may take
 
 
 class Owned:
-    """Rows of an array with the number of each one's class, a pair of both wherever some are asked for.
+    """Rows of an array with the number of each one's class and whether they are mirrored, 1 or 0, all three wherever
+    some are asked for.
 
     Args:
         rows: array (n, ...).
         owners: (n,).
     """
 
-    def __init__(self, rows: NDArray, owners: NDArray[np.int64]):
-        self.rows, self.owners = held(rows), owners.astype(np.float32)
+    def __init__(self, rows: NDArray, owners: NDArray[np.int64], mirrored: bool = False):
+        self.rows, self.owners, self.mirrored = held(rows), owners.astype(np.float32), np.float32(mirrored)
 
     def __len__(self) -> int:
         return len(self.owners)
 
-    def __getitem__(self, chosen: NDArray[np.int64]) -> tuple[Any, NDArray[np.float32]]:
-        return self.rows[chosen], self.owners[chosen]
+    def __getitem__(self, chosen: NDArray[np.int64]) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
+        return self.rows[chosen], self.owners[chosen], np.full(len(chosen), self.mirrored)
 
 
 class Batches(keras.utils.PyDataset):
@@ -93,15 +94,18 @@ class Batches(keras.utils.PyDataset):
 
 
 class Draws(keras.utils.PyDataset):
-    """Rows of an array in batches of one size, drawn at random, a fixed number of batches an epoch.
+    """Rows in batches of one size, drawn at random, a fixed number of batches an epoch.
 
     Args:
-        rows: array (n, ...), or such an array and classes.
+        rows: of all images.
+        others: a variation of each, and in what share of the draws it takes the place of the row.
     """
 
-    def __init__(self, rows: NDArray | Owned, batch_size: int, batches: int, seed: int):
+    def __init__(
+        self, rows: Owned, batch_size: int, batches: int, seed: int, others: tuple[Owned, float] | None = None
+    ):
         super().__init__(workers=WORKERS)
-        self.rows, self.batch_size, self.batches, self.seed = held(rows), batch_size, batches, seed
+        self.rows, self.batch_size, self.batches, self.seed, self.others = rows, batch_size, batches, seed, others
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -114,9 +118,15 @@ class Draws(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self.batches
 
-    def __getitem__(self, index: int) -> tuple[NDArray]:
-        chosen = np.random.default_rng([self.seed, self.epoch, index]).integers(0, len(self.rows), self.batch_size)
-        return (self.rows[np.sort(chosen)],)
+    def __getitem__(self, index: int) -> tuple[tuple[Any, ...]]:
+        numbers = np.random.default_rng([self.seed, self.epoch, index])
+        chosen = np.sort(numbers.integers(0, len(self.rows), self.batch_size))
+        if self.others is None:
+            return (self.rows[chosen],)
+        others, share = self.others
+        away = numbers.random(self.batch_size) < share
+        parts = zip(self.rows[chosen[~away]], others[chosen[away]], strict=True)
+        return (tuple(np.concatenate(pair) for pair in parts),)
 
 
 def held(rows: Images | NDArray | Owned) -> Any:

@@ -30,6 +30,7 @@ from imagevae.training.optimizer import RiseAndFall
 
 FLOW_BATCH = 256
 STEPS_AN_EPOCH = 125  # after which samples are looked through for copies
+AS_THEY_ARE = 300  # times that each image is seen so, at most; what steps there are beyond see mirrored images as often
 LEARNING_RATE = 0.005
 AVERAGING = 0.99  # momentum of the moving average of a flow's weights
 CLUSTER_IMAGES, CLUSTER_LATENTS = 50, 16  # for each cluster, at least: where either are few, none are needed
@@ -54,6 +55,7 @@ def fit_best_flow(
     side: int = 0,
     classes: Classes = NO_CLASSES,
     precision: str = "float32",
+    mirrored: NDArray[np.float32] | None = None,
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies too soon. What
     would be copies later is guided more.
@@ -64,6 +66,7 @@ def fit_best_flow(
         side: of the grid of latents, see `FlowPrior`.
         classes: of these images.
         precision: see `FlowPrior`.
+        mirrored: as `training`, of the same images mirrored; needed where `mirrored_share` is not 0.
     """
     images, _, latents = training.shape
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
@@ -72,7 +75,7 @@ def fit_best_flow(
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
         soon = 0 if is_last else min(epochs // 2, SOON // STEPS_AN_EPOCH)
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), guided_from=soon)
-        fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes)
+        fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes, mirrored)
         ended, kept = len(best.history) / epochs, len(best.history) > soon
         if best.enough(best.history[-1]):
             fewer = "with a cluster for each class" if classes.names else "without clusters"
@@ -178,6 +181,7 @@ def fit_flow(
     seed: int,
     most_clusters: int = CLUSTERS,
     classes: Classes = NO_CLASSES,
+    mirrored: NDArray[np.float32] | None = None,
 ) -> FlowPrior:
     """Train a flow in place, with Adam at the learning rate of `RiseAndFall`, on clusters that k-means finds.
 
@@ -186,6 +190,7 @@ def fit_flow(
         best: chooses the moving average of the weights that is kept.
         most_clusters: to look for; each class has one at least.
         classes: of these images.
+        mirrored: see `fit_best_flow`.
     """
     mean, scale = standard(training)
     flow.standardise(mean, scale)
@@ -195,24 +200,28 @@ def fit_flow(
     flow.trainable = True
     epochs = epochs_of(steps)
     judges = np.repeat(np.arange(len(held_out)), max(1, 2 * JUDGES // len(held_out)))
-    learned: NDArray | Owned = training
-    judging: NDArray | Owned = held_out[judges]
-    if classes.names:
-        learned, judging = Owned(training, classes.training), Owned(held_out[judges], classes.held_out[judges])
-    batches = Draws(learned, FLOW_BATCH, -(-steps // epochs), seed)
+    own, others = classes[1:] if classes.names else (np.zeros(len(each), np.int64) for each in (training, held_out))
+    turned = None if mirrored is None else (Owned(mirrored, own, True), mirrored_share(len(training), steps))
+    batches = Draws(Owned(training, own), FLOW_BATCH, -(-steps // epochs), seed, turned)
     fit(
         flow,
         keras.optimizers.Adam(
             RiseAndFall(LEARNING_RATE, epochs * len(batches)), beta_2=0.99, use_ema=True, ema_momentum=AVERAGING
         ),
         batches,
-        Batches(judging, FLOW_BATCH),
+        Batches(Owned(held_out[judges], others[judges]), FLOW_BATCH),
         epochs,
         best,
         [Progress("flow", epochs, len(batches) * FLOW_BATCH, FLOW_BATCH)],
     )
     flow.trainable = False
     return flow
+
+
+def mirrored_share(images: int, steps: int) -> float:
+    """The share of the images a flow of so many steps sees that is mirrored: against copies, none is seen as it is more
+    than `AS_THEY_ARE` times, but half of them at least are."""
+    return min(0.5, max(0.0, 1 - AS_THEY_ARE * images / max(1, steps * FLOW_BATCH)))
 
 
 def epochs_of(steps: int) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,12 @@ COMPONENTS = (1, 4, 16)
 
 @dataclass(frozen=True)
 class Encoded:
-    """Images, and their z_mean and z_log_sigma, (n, 2, latent_dim)."""
+    """Images, their z_mean and z_log_sigma, (n, 2, latent_dim), and where they are wanted those of the images
+    mirrored."""
 
     images: Images
     latents: NDArray[np.float32]
+    mirrored: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,20 @@ class Fitted:
         return "flow" if self.flow else max(self.scores, key=lambda name: self.scores[name])
 
 
-def encode_all(model: VAE, images: Images, file: Path) -> Encoded:
-    """Encode images; what they become lies in a file that is mapped into memory."""
+def encode_all(model: VAE, images: Images, file: Path, mirrored: bool = False) -> Encoded:
+    """Encode images, and mirrored ones if they are wanted; what they become lies in files that are mapped into memory,
+    one of this name and one beside it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    latents = open_memmap(file, "w+", np.float32, (len(images), 2, model.latent_dim))
-    for row, both in zip(latents, encode_in_batches(model, images), strict=True):
-        row[:] = both
-    return Encoded(images, latents)
+
+    def encoded(images: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
+        latents = open_memmap(file, "w+", np.float32, (count, 2, model.latent_dim))
+        for row, both in zip(latents, encode_in_batches(model, images), strict=True):
+            row[:] = both
+        return latents
+
+    count, other = len(images), file.with_stem(f"{file.stem}_mirrored")
+    turned = encoded((image[:, ::-1] for image in images), other) if mirrored else None
+    return Encoded(images, encoded(images, file), turned)
 
 
 def posterior(latents: NDArray[np.float32]) -> Posterior:
@@ -94,7 +103,9 @@ def fit_priors(
         if classes.names:
             classes = classes._replace(held_out=classes.held_out[some])
         c_t = copy_test(model, training.images, judging[:, 0], seed, classes)
-        flow = fit_best_flow(training.latents, judging, checkpoint, c_t, steps, seed, side, classes, precision)
+        flow = fit_best_flow(
+            training.latents, judging, checkpoint, c_t, steps, seed, side, classes, precision, training.mirrored
+        )
         scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
     return Fitted(flow, mixture, rounded, fit_axes(training.latents, seed))
