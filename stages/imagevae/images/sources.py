@@ -43,7 +43,8 @@ def list_source(source: Path) -> Listing:
     elif source.is_file() and source.name.lower().endswith(ARCHIVES):
         add_archive(listing, source, "")
     else:
-        what = f"{kind_of_file(source.stat().st_mode)}, not named as an archive" if source.exists() else "no such folder"
+        kind = kind_of_file(source.stat().st_mode) if source.exists() else ""
+        what = f"{kind}, not named as an archive" if kind else "no such folder"
         raise BadInput(f"{source}: {what}; it must be a folder, tar or zip of images")
     if not listing.items and not listing.rejected:
         found = f" ({in_words(listing.aside)} in it)" if listing.aside else ""
