@@ -34,10 +34,9 @@ from imagevae.training.fit_flow import (
     fit_flow,
     lowest,
     mirrored_share,
-    moments,
-    prominence,
 )
 from imagevae.training.loop import Best
+from imagevae.training.standardising import moments, prominence
 
 LATENTS = 6
 

@@ -6,7 +6,8 @@ from sklearn.decomposition import PCA
 
 from imagevae.images.contact_sheet import evenly_spaced
 from imagevae.model.axes import AXES, Axes
-from imagevae.training.fit_flow import ENOUGH, standard
+from imagevae.training.fit_flow import ENOUGH
+from imagevae.training.standardising import standard
 
 EXACT = 4096  # latents up to which the axes are found exactly
 
