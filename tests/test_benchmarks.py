@@ -14,6 +14,7 @@ FOLDER = ROOT / "tests" / "benchmarks"
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 def test_the_benchmarks_run():
     command = [sys.executable, "tests/benchmarks/bench.py", "--scale", "0.001", "--repeats", "1"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as `make bench` has it

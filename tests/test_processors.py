@@ -9,6 +9,7 @@ from conftest import Project
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.endurance,
     pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the kernels named are those of x86-64"),
 ]
 
