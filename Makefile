@@ -1,8 +1,9 @@
 # `make` sets up .venv and runs the whole pipeline, `make test` sets up and runs most tests. The others have commands of
 # their own: `make test_extras` runs those of what optional packages add (JAX, Dask, ONNX, the page), `make
-# test_endurance` those of memory, of bytes of all kinds and of a training that is killed again and again, `make
-# test_sharing` those of remotes on real servers and of projects inside of others. `make bench` runs the benchmarks.
-# `make setup REMOTES="s3 ssh"` adds what DVC needs for such remotes: azure, gs, s3, ssh or webdav. See README.md.
+# test_endurance` those of memory, bytes of all kinds, other processors, benchmarks and a training that is killed again
+# and again, `make test_sharing` those of remotes on real servers and of projects inside of others. `make bench` runs the
+# benchmarks. `make setup REMOTES="s3 ssh"` adds what DVC needs for such remotes: azure, gs, s3, ssh or webdav. See
+# README.md.
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
