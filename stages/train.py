@@ -173,8 +173,7 @@ def main(
     from imagevae.training.batches import Batches
     from imagevae.training.checkpoint import Checkpoint, training_key
     from imagevae.training.devices import check_agreement, shared_by
-    from imagevae.training.fit_flow import mirrored_share
-    from imagevae.training.fit_priors import encode_all, fit_priors, report_densities, with_priors
+    from imagevae.training.fit_priors import fit_priors, with_priors
     from imagevae.training.fit_vae import fit_vae, painter
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
@@ -208,16 +207,8 @@ def main(
         return
     keras.utils.clear_session()  # names of layers are numbered from the start again, whatever was built before
     model = model.copy()
-    turned = mirrored_share(len(training), flow_steps) > 0
-    encoded = encode_all(model, training, folder / "training.npy", turned)
-    held_encoded = encode_all(model, held, folder / "held_out.npy")
-
-    def kept(name: str) -> Checkpoint:
-        return Checkpoint(folder / f"{name}.npz", key)
-
-    fitted = fit_priors(model, encoded, held_encoded, kept, flow_steps, seed, classes, precision)
+    fitted = fit_priors(model, training, held, folder, key, flow_steps, seed, classes, precision)
     save_model(with_priors(model, fitted), output)
-    report_densities(fitted, encoded)
     shutil.rmtree(folder)
 
 

@@ -131,7 +131,7 @@ def test_an_image_lies_in_the_nearest_cluster_of_its_class():
     assert np.array_equal(np.asarray(prior.cluster(points)).argmax(axis=1), near.argmax(axis=1))
     for number in (0, 1, NO_CLASS):
         found = np.asarray(prior.cluster(points, np.full(200, number, np.float32)))
-        assert found.shape == (200, prior.clusters)
+        assert found.shape == (200, prior.places)
         assert np.array_equal(found.argmax(axis=1), np.where(owners == number, near, -np.inf).argmax(axis=1))
 
 

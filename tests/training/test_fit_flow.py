@@ -137,13 +137,12 @@ def test_the_default_mirrors_no_image_of_the_demo():
 def test_mirrored_latents_teach_a_flow_and_do_not_get_into_samples(tmp_path: Path):
     noise, right = np.random.default_rng(0), np.float32([1, 0])
     points, held_out = (right + noise.standard_normal((count, 2)).astype(np.float32) for count in (500, 200))
-    assert mirrored_share(500, 1500) == 0.5
     flow = FlowPrior(2, 32, blocks=1)
     best = Best(lambda logs: logs["val_loss"], Checkpoint(tmp_path / "flow.npz", ""))
-    turned = as_latents(points * np.float32([-1, 1]))
-    fit_flow(flow, as_latents(points), as_latents(held_out), best, 1500, seed=0, mirrored=turned)
+    both = as_latents(np.concatenate([points, points * np.float32([-1, 1])]))
+    fit_flow(flow, both, as_latents(held_out), best, 1500, seed=0, mirrored=0.5)
     assert draws(flow, 2000).mean(axis=0) == pytest.approx(right, abs=0.15)
-    places = np.eye(flow.clusters, dtype=np.float32)
+    places = np.eye(flow.places, dtype=np.float32)
     told = np.tile(places[0] + places[-1], (2000, 1))
     start = noise.standard_normal((2000, 2)).astype(np.float32)
     assert flow.to_latents(flow.carry(start, told, 0, 1, guidance=0)).mean(axis=0) == pytest.approx(-right, abs=0.15)

@@ -155,7 +155,7 @@ def from_flow(
         owners = ops.convert_to_numpy(flow.owners).astype(np.int64)
         allowed = ops.logical_or(ops.equal(label[:, None], owners), label[:, None] < 0)
         ends = ops.cumsum(ops.cast(allowed, "float32") * shares, axis=1)
-    clusters = ops.one_hot(chosen_of(ends, choice), flow.clusters)
+    clusters = ops.one_hot(chosen_of(ends, choice), flow.places)
     at = Carry(flow)(noise, clusters, (guidance * float(flow.strength))[:, None])
     return at * ops.convert_to_numpy(flow.scale) + ops.convert_to_numpy(flow.shift)
 
@@ -169,7 +169,7 @@ class Carry(keras.layers.Layer):
         self.built = True
 
     def call(self, noise: KerasTensor, clusters: KerasTensor, weight: KerasTensor) -> KerasTensor:
-        """From noise (n, latent_dim), one-hot clusters (n, clusters) and weights of the guidance (n, 1)."""
+        """From noise (n, latent_dim), one-hot clusters (n, places) and weights of the guidance (n, 1)."""
 
         def body(number: KerasTensor, at: KerasTensor) -> KerasTensor:
             before, after = (ops.zeros_like(weight) + ops.cast(end, "float32") / STEPS for end in (number, number + 1))

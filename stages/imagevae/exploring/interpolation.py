@@ -24,7 +24,7 @@ class Origins(NamedTuple):
 
     Attributes:
         noise: (n, latent_dim).
-        clusters: (n, clusters), weights of the clusters that the flow distinguishes.
+        clusters: (n, places), weights of the clusters that the flow distinguishes.
         rest: (n, latent_dim), what the flow's steps miss on their way back to the latents.
     """
 

@@ -59,7 +59,7 @@ class FlowPrior(keras.Model):
             so are points and velocities. It is not kept: a flow that is loaded or copied computes in float32.
 
     Attributes:
-        clusters: how many places there are for them, and one more for what is mirrored.
+        places: for clusters, and a last one that says that an image is mirrored.
     """
 
     def __init__(
@@ -86,18 +86,18 @@ class FlowPrior(keras.Model):
             classes=list(classes),
         )
         self.latent_dim, self.classes = latent_dim, tuple(classes)
-        self.clusters = max(CLUSTERS, len(classes) + 1) + 1  # of classes, one is for images of none
+        self.places = max(CLUSTERS, len(classes) + 1) + 1  # of classes, one is for images of none
         self.noise = keras.random.SeedGenerator(seed)
         with computing_in(precision):
-            self.network = build_velocity(latent_dim, self.clusters, width, side, blocks, dropout, seed)
+            self.network = build_velocity(latent_dim, self.places, width, side, blocks, dropout, seed)
             self.guide = build_velocity(latent_dim, 0, GUIDE, 0, blocks, 0.0, seed + 1000, "guide")
         self.shift = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="shift")
         self.scale = self.add_weight(shape=(latent_dim,), initializer="ones", trainable=False, name="scale")
         self.strength = self.add_weight(shape=(), initializer="ones", trainable=False, name="strength")
-        self.centres = self.add_weight(shape=(self.clusters, latent_dim), trainable=False, name="centres")
-        self.shares = self.add_weight(shape=(self.clusters,), trainable=False, name="shares")
+        self.centres = self.add_weight(shape=(self.places, latent_dim), trainable=False, name="centres")
+        self.shares = self.add_weight(shape=(self.places,), trainable=False, name="shares")
         if classes:
-            self.owners = self.add_weight(shape=(self.clusters,), trainable=False, name="owners")
+            self.owners = self.add_weight(shape=(self.places,), trainable=False, name="owners")
         self.group(np.zeros((1, latent_dim)), np.ones(1))
         self.mean_loss = keras.metrics.Mean(name="loss")
         self.built = True
@@ -117,7 +117,7 @@ class FlowPrior(keras.Model):
     def group(self, centres: NDArray, shares: NDArray, owners: NDArray | None = None) -> None:
         """Set the centres of the clusters of standardised latents, (k, latent_dim), the share of each, (k,), and the
         number of its class, (k,), -1 where it has none."""
-        unused = self.clusters - len(shares)
+        unused = self.places - len(shares)
         self.centres.assign(np.pad(np.asarray(centres, np.float32), ((0, unused), (0, 0))))
         self.shares.assign(np.pad(shares, (0, unused)))
         if self.classes:
@@ -125,7 +125,7 @@ class FlowPrior(keras.Model):
             self.owners.assign(np.pad(known, (0, unused), constant_values=NO_CLASS))
 
     def cluster(self, latents: KerasTensor, owners: KerasTensor | None = None) -> KerasTensor:
-        """The cluster of standardised latents (n, latent_dim), one-hot, (n, clusters): the likeliest in a mixture of
+        """The cluster of standardised latents (n, latent_dim), one-hot, (n, places): the likeliest in a mixture of
         normal distributions around the centres, so that a cluster without a share is none.
 
         Args:
@@ -135,7 +135,7 @@ class FlowPrior(keras.Model):
         closeness = closeness + ops.log(self.shares)
         if owners is not None:
             closeness = ops.where(ops.equal(self.owners, owners[:, None]), closeness, -math.inf)
-        return ops.one_hot(ops.argmax(closeness, axis=1), self.clusters)
+        return ops.one_hot(ops.argmax(closeness, axis=1), self.places)
 
     def call(self, inputs: tuple[KerasTensor, ...], training: bool = False) -> tuple[KerasTensor, ...]:
         """From z_mean and z_log_sigma, (n, 2, latent_dim), the number of each one's class, (n,), which counts where
@@ -150,7 +150,7 @@ class FlowPrior(keras.Model):
         time = ops.sigmoid(keras.random.normal((ops.shape(z_mean)[0], 1), seed=self.noise))
         place = [(1 - time) * start + time * latents, time]
         told = self.cluster(latents, owners if self.classes else None)
-        told = told + mirrored[:, None] * ops.one_hot(self.clusters - 1, self.clusters)
+        told = told + mirrored[:, None] * ops.one_hot(self.places - 1, self.places)
         velocity = self.network([*place, told], training=training)
         return velocity, self.guide(place, training=training), latents - start
 
@@ -180,7 +180,7 @@ class FlowPrior(keras.Model):
         shares = ops.convert_to_numpy(self.shares)
         if label is not None:
             shares = shares * (ops.convert_to_numpy(self.owners) == self.classes.index(label))
-        clusters = np.eye(self.clusters, dtype=np.float32)[chosen(shares, choice)]
+        clusters = np.eye(self.places, dtype=np.float32)[chosen(shares, choice)]
         return self.to_latents(self.carry(noise, clusters, 0, 1, guidance, steps))
 
     def carry(
@@ -197,7 +197,7 @@ class FlowPrior(keras.Model):
 
         Args:
             points: (n, latent_dim), at the time `start`: noise at 0, standardised latents at 1.
-            clusters: (n, clusters), one-hot, or weights of several whose sum is 1.
+            clusters: (n, places), one-hot, or weights of several whose sum is 1.
             start, end: times, 0 to 1.
             guidance: see above, of all points or of each, (n,); without, the way leads back where it came from.
             batch: points that are carried together; a few of them take less time in a small one.

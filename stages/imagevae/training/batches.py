@@ -16,22 +16,23 @@ ROOM = 0.25  # share of a device's free memory that data to train on may take
 
 
 class Owned:
-    """Rows of an array with the number of each one's class and whether they are mirrored, 1 or 0, all three wherever
-    some are asked for.
+    """Rows of images with the number of each one's class and whether they are mirrored, 1 or 0, all three wherever some
+    are asked for.
 
     Args:
-        rows: array (n, ...).
+        rows: array (n, ...), or (2n, ...), where those of the same images mirrored follow.
         owners: (n,).
     """
 
-    def __init__(self, rows: NDArray, owners: NDArray[np.int64], mirrored: bool = False):
-        self.rows, self.owners, self.mirrored = held(rows), owners.astype(np.float32), np.float32(mirrored)
+    def __init__(self, rows: NDArray, owners: NDArray[np.int64]):
+        self.rows, self.owners = held(rows), owners.astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.owners)
 
     def __getitem__(self, chosen: NDArray[np.int64]) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
-        return self.rows[chosen], self.owners[chosen], np.full(len(chosen), self.mirrored)
+        mirrored, image = np.divmod(chosen, len(self))
+        return self.rows[chosen], self.owners[image], mirrored.astype(np.float32)
 
 
 class Batches(keras.utils.PyDataset):
@@ -97,15 +98,12 @@ class Draws(keras.utils.PyDataset):
     """Rows in batches of one size, drawn at random, a fixed number of batches an epoch.
 
     Args:
-        rows: of all images.
-        others: a variation of each, and in what share of the draws it takes the place of the row.
+        mirrored: share of the draws that are of mirrored images.
     """
 
-    def __init__(
-        self, rows: Owned, batch_size: int, batches: int, seed: int, others: tuple[Owned, float] | None = None
-    ):
+    def __init__(self, rows: Owned, batch_size: int, batches: int, seed: int, mirrored: float = 0):
         super().__init__(workers=WORKERS)
-        self.rows, self.batch_size, self.batches, self.seed, self.others = rows, batch_size, batches, seed, others
+        self.rows, self.batch_size, self.batches, self.seed, self.mirrored = rows, batch_size, batches, seed, mirrored
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -121,12 +119,8 @@ class Draws(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[tuple[Any, ...]]:
         numbers = np.random.default_rng([self.seed, self.epoch, index])
         chosen = np.sort(numbers.integers(0, len(self.rows), self.batch_size))
-        if self.others is None:
-            return (self.rows[chosen],)
-        others, share = self.others
-        away = numbers.random(self.batch_size) < share
-        parts = zip(self.rows[chosen[~away]], others[chosen[away]], strict=True)
-        return (tuple(np.concatenate(pair) for pair in parts),)
+        turned = numbers.random(self.batch_size) < self.mirrored
+        return (self.rows[chosen + len(self.rows) * turned],)
 
 
 def held(rows: Images | NDArray | Owned) -> Any:

@@ -56,7 +56,7 @@ def fit_best_flow(
     side: int = 0,
     classes: Classes = NO_CLASSES,
     precision: str = "float32",
-    mirrored: NDArray[np.float32] | None = None,
+    mirrored: float = 0,
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies too soon. What
     would be copies later is guided more.
@@ -67,10 +67,12 @@ def fit_best_flow(
         side: of the grid of latents, see `FlowPrior`.
         classes: of these images.
         precision: see `FlowPrior`.
-        mirrored: as `training`, of the same images mirrored; needed where `mirrored_share` is not 0.
+        mirrored: see `fit_flow`.
     """
-    images, _, latents = training.shape
+    images, _, latents = as_they_are(training, mirrored).shape
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
+    if mirrored:
+        print(f"flow: {mirrored:.0%} of the images that it sees are mirrored, against copies", file=sys.stderr)
     for width, most_clusters in kinds:
         flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names, precision=precision)
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
@@ -182,28 +184,29 @@ def fit_flow(
     seed: int,
     most_clusters: int = CLUSTERS,
     classes: Classes = NO_CLASSES,
-    mirrored: NDArray[np.float32] | None = None,
+    mirrored: float = 0,
 ) -> FlowPrior:
     """Train a flow in place, with Adam at the learning rate of `RiseAndFall`, on clusters that k-means finds.
 
     Args:
-        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
+        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim); where any are mirrored, those of the training
+            images mirrored follow, (2n, 2, latent_dim).
         best: chooses the moving average of the weights that is kept.
         most_clusters: to look for; each class has one at least.
         classes: of these images.
-        mirrored: see `fit_best_flow`.
+        mirrored: share of the images it sees that is mirrored, see `mirrored_share`.
     """
-    mean, scale = standard(training)
+    images = as_they_are(training, mirrored)
+    mean, scale = standard(images)
     flow.standardise(mean, scale)
-    some = evenly_spaced(len(training), ENOUGH)
+    some = evenly_spaced(len(images), ENOUGH)
     owners = classes.training[some] if classes.names else None
-    flow.group(*clusters((training[some, 0] - mean) / scale, most_clusters, seed, owners))
+    flow.group(*clusters((images[some, 0] - mean) / scale, most_clusters, seed, owners))
     flow.trainable = True
     epochs = epochs_of(steps)
     judges = np.repeat(np.arange(len(held_out)), max(1, 2 * JUDGES // len(held_out)))
-    own, others = classes[1:] if classes.names else (np.zeros(len(each), np.int64) for each in (training, held_out))
-    turned = None if mirrored is None else (Owned(mirrored, own, True), mirrored_share(len(training), steps))
-    batches = Draws(Owned(training, own), FLOW_BATCH, -(-steps // epochs), seed, turned)
+    own, others = classes[1:] if classes.names else (np.zeros(len(each), np.int64) for each in (images, held_out))
+    batches = Draws(Owned(training, own), FLOW_BATCH, -(-steps // epochs), seed, mirrored)
     fit(
         flow,
         keras.optimizers.Adam(
@@ -223,6 +226,11 @@ def mirrored_share(images: int, steps: int) -> float:
     """The share of the images a flow of so many steps sees that is mirrored: against copies, none is seen as it is more
     than `AS_THEY_ARE` times, but half of them at least are."""
     return min(0.5, max(0.0, 1 - AS_THEY_ARE * images / max(1, steps * FLOW_BATCH)))
+
+
+def as_they_are(latents: NDArray[np.float32], mirrored: float) -> NDArray[np.float32]:
+    """Latents without those of mirrored images, which follow them where any are."""
+    return latents[: len(latents) // 2] if mirrored else latents
 
 
 def epochs_of(steps: int) -> int:

@@ -2,8 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +22,9 @@ from imagevae.model.priors import MixturePrior
 from imagevae.model.vae import VAE
 from imagevae.training.checkpoint import Checkpoint
 from imagevae.training.fit_axes import fit_axes
-from imagevae.training.fit_flow import ENOUGH, JUDGES, copy_test, fit_best_flow
+from imagevae.training.fit_flow import ENOUGH, JUDGES, as_they_are, copy_test, fit_best_flow, mirrored_share
 
 COMPONENTS = (1, 4, 16)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Images, their z_mean and z_log_sigma, (n, 2, latent_dim), and where they are wanted those of the images
-    mirrored."""
-
-    images: Images
-    latents: NDArray[np.float32]
-    mirrored: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,20 +43,15 @@ class Fitted:
         return "flow" if self.flow else max(self.scores, key=lambda name: self.scores[name])
 
 
-def encode_all(model: VAE, images: Images, file: Path, mirrored: bool = False) -> Encoded:
-    """Encode images, and mirrored ones if they are wanted; what they become lies in files that are mapped into memory,
-    one of this name and one beside it."""
+def encode_all(model: VAE, images: Images, file: Path, mirrored: bool = False) -> NDArray[np.float32]:
+    """z_mean and z_log_sigma of images, (n, 2, latent_dim), and after those of the images mirrored if they are wanted,
+    (2n, 2, latent_dim), in a file that is mapped into memory."""
     file.parent.mkdir(parents=True, exist_ok=True)
-
-    def encoded(images: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
-        latents = open_memmap(file, "w+", np.float32, (count, 2, model.latent_dim))
-        for row, both in zip(latents, encode_in_batches(model, images), strict=True):
-            row[:] = both
-        return latents
-
-    count, other = len(images), file.with_stem(f"{file.stem}_mirrored")
-    turned = encoded((image[:, ::-1] for image in images), other) if mirrored else None
-    return Encoded(images, encoded(images, file), turned)
+    latents = open_memmap(file, "w+", np.float32, ((1 + mirrored) * len(images), 2, model.latent_dim))
+    turned = (image[:, ::-1] for image in images) if mirrored else ()
+    for row, both in zip(latents, encode_in_batches(model, chain(images, turned)), strict=True):
+        row[:] = both
+    return latents
 
 
 def posterior(latents: NDArray[np.float32]) -> Posterior:
@@ -76,39 +61,48 @@ def posterior(latents: NDArray[np.float32]) -> Posterior:
 
 def fit_priors(
     model: VAE,
-    training: Encoded,
-    held_out: Encoded,
-    checkpoint: Callable[[str], Checkpoint],
+    training: Images,
+    held_out: Images,
+    folder: Path,
+    key: str,
     steps: int,
     seed: int,
     classes: Classes = NO_CLASSES,
     precision: str = "float32",
 ) -> Fitted:
-    """Fit a mixture and a flow to training latents, and compare them on held-out ones.
+    """Fit a mixture and a flow to latents of training images, and compare them on those of held-out ones.
 
     Args:
-        checkpoint: makes that of a training of the name given.
+        folder: for checkpoints and latents.
+        key: of the checkpoints.
         steps: of a flow's training; 0 leaves it out.
         classes: of these images.
         precision: of that training, see `FlowPrior`.
     """
-    some, known = (evenly_spaced(len(each.latents), most) for each, most in ((held_out, JUDGES), (training, ENOUGH)))
-    judging = held_out.latents[some]
+    mirrored = mirrored_share(len(training), steps)
+    encoded = encode_all(model, training, folder / "training.npy", mirrored > 0)
+    latents, held = as_they_are(encoded, mirrored), encode_all(model, held_out, folder / "held_out.npy")
+    some, known = evenly_spaced(len(held), JUDGES), evenly_spaced(len(latents), ENOUGH)
+    judging, enough = held[some], posterior(latents[known])
     judges = posterior(judging).draw(seed + 1)
-    mixture = fit_mixture(posterior(training.latents[known]).draw(seed), judges, seed)
+    mixture = fit_mixture(enough.draw(seed), judges, seed)
     scores = {"normal": model.priors["normal"].log_prob(judges).mean(), "mixture": mixture.log_prob(judges).mean()}
     flow = None
     if steps:
         side = model.flow.settings["side"]
         if classes.names:
             classes = classes._replace(held_out=classes.held_out[some])
-        c_t = copy_test(model, training.images, judging[:, 0], seed, classes)
-        flow = fit_best_flow(
-            training.latents, judging, checkpoint, c_t, steps, seed, side, classes, precision, training.mirrored
-        )
+        c_t = copy_test(model, training, judging[:, 0], seed, classes)
+
+        def checkpoint(name: str) -> Checkpoint:
+            return Checkpoint(folder / f"{name}.npz", key)
+
+        flow = fit_best_flow(encoded, judging, checkpoint, c_t, steps, seed, side, classes, precision, mirrored)
         scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
-    return Fitted(flow, mixture, rounded, fit_axes(training.latents, seed))
+    fitted = Fitted(flow, mixture, rounded, fit_axes(latents, seed))
+    report_densities(fitted, enough.z_mean)
+    return fitted
 
 
 def mean_density(flow: FlowPrior, judges: NDArray[np.float32]) -> float:
@@ -146,11 +140,14 @@ def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed
     return prior
 
 
-def report_densities(fitted: Fitted, training: Encoded) -> None:
-    """Report on stderr which distribution is the best, and warn of latents that hold next to nothing of the images."""
+def report_densities(fitted: Fitted, z_mean: NDArray[np.float32]) -> None:
+    """Report on stderr which distribution is the best, and warn of latents that hold next to nothing of the images.
+
+    Args:
+        z_mean: of training images, (n, latent_dim).
+    """
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
-    z_mean = training.latents[evenly_spaced(len(training.latents), ENOUGH), 0]
     active = int(active_units(z_mean).sum())
     if active < z_mean.shape[1] / 10:
         print(
