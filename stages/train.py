@@ -61,6 +61,12 @@ def epochs_for(images: int) -> int:
     default=0,
     help=f"Passes over the training images; 0 for as many as show {ENOUGH:,} images, {MOST} at most.",
 )
+@click.option(
+    "--schedule",
+    type=command.FiniteRange(0, 1000, min_open=True),
+    default=1.0,
+    help="Times that the training is as long as EPOCHS and FLOW_STEPS say, which are both multiplied by it.",
+)
 @click.option("--batch_size", type=click.IntRange(1, 10**5), default=8, help="Images in a training step.")
 @click.option(
     "--learning_rate",
@@ -133,6 +139,7 @@ def main(
     texture_weight: float,
     kl_warmup: int,
     epochs: int,
+    schedule: float,
     batch_size: int,
     learning_rate: float,
     flip: bool,
@@ -161,10 +168,11 @@ def main(
     if len(training) < 2:
         raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")
     classes = find_classes(read_labels(labels, label_table), training.names, held.names, source)
+    epochs = max(1, round(schedule * (epochs or epochs_for(len(training)))))
+    flow_steps = round(schedule * flow_steps)
     if classes.names and not flow_steps:
         print("warning: samples of a class come from the flow, which flow_steps 0 leaves out", file=sys.stderr)
 
-    epochs = epochs or epochs_for(len(training))
     start_keras(seed)
     import keras
 
@@ -173,14 +181,14 @@ def main(
     from imagevae.training.batches import Batches
     from imagevae.training.checkpoint import Checkpoint, training_key
     from imagevae.training.devices import check_agreement, shared_by
-    from imagevae.training.fit_priors import fit_priors, with_priors
+    from imagevae.training.fit_priors import fit_priors, report_densities, with_priors
     from imagevae.training.fit_vae import fit_vae, painter
 
     home = output.absolute().parent  # outside of which checkpoints lie, since DVC empties it before a stage
     folder = (checkpoint or home.parent / f".{home.name}.checkpoint") / output.name
     context = click.get_current_context()
     flags = context.params
-    how = {name: flags[name] for name in HOW} | {"epochs": epochs}
+    how = {name: flags[name] for name in HOW} | {"epochs": epochs, "flow_steps": flow_steps}
     decisive = {
         name: value for name, value in flags.items() if name != "devices" and not isinstance(value, Path | None)
     }
@@ -209,6 +217,7 @@ def main(
     model = model.copy()
     fitted = fit_priors(model, training, held, folder, key, flow_steps, seed, classes, precision)
     save_model(with_priors(model, fitted), output)
+    report_densities(fitted)
     shutil.rmtree(folder)
 
 

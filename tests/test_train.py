@@ -83,6 +83,14 @@ def test_enough_epochs_show_enough_images(images: int, epochs: int):
     assert epochs_for(images) == epochs
 
 
+@pytest.mark.slow
+def test_a_schedule_multiplies_epochs_and_steps_of_the_flow(squares: Path, tmp_path: Path):
+    for folder, *flags in (("half", "--epochs", 4, "--flow_steps", 40, "--schedule", 0.5), ("whole", "--epochs", 2)):
+        train(squares, tmp_path / folder, *TINY, *flags)
+    half, whole = (tree(tmp_path / folder) for folder in ("half", "whole"))
+    assert half == whole
+
+
 # What it starts from
 
 

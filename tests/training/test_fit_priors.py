@@ -1,5 +1,6 @@
 """Distributions fitted to the latents of a trained model: the best mixture, the best of all, and what is reported."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_latents_of_all_images_lie_in_a_file(tmp_path: Path):
 def fitted(flow: FlowPrior | None, /, **scores: float) -> Fitted:
     mixture = MixturePrior(2, 3, "full")
     mixture.set(np.full(3, 1 / 3), np.arange(6).reshape(3, 2), np.tile(np.eye(2), (3, 1, 1)))
-    return Fitted(flow, mixture, scores, Axes(2, 1))
+    return Fitted(flow, mixture, scores, Axes(2, 1), active=2)
 
 
 def test_the_best_is_the_flow_or_else_what_held_out_latents_are_likeliest_under():
@@ -79,9 +80,8 @@ def test_a_model_with_fitted_distributions_has_them_and_its_own_weights():
 def test_latents_that_hold_next_to_nothing_of_the_images_are_warned_of(
     active: int, warned: bool, capsys: pytest.CaptureFixture
 ):
-    z_mean = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32)
-    z_mean[:, active:] *= 0.01
-    report_densities(fitted(None, normal=-3.0, mixture=-2.0), z_mean)
+    found = fitted(None, normal=-3.0, mixture=-2.0)
+    report_densities(replace(found, mixture=MixturePrior(20, 1, "diag"), active=active))
     said = capsys.readouterr().err
     assert "nats: normal -3.0, mixture -2.0; samples come from mixture" in said
     assert (f"warning: {active} of 20 latent units are active" in said) == warned

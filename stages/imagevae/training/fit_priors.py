@@ -30,12 +30,14 @@ COMPONENTS = (1, 4, 16)
 @dataclass(frozen=True)
 class Fitted:
     """Distributions of the latents, and what speaks for each: the mean log-density of held-out latents, in nats, to six
-    digits, which do not depend on the processor. And the axes along which images vary most."""
+    digits, which do not depend on the processor. And the axes along which images vary most, and how many latent units
+    vary with the image, see `active_units`."""
 
     flow: FlowPrior | None
     mixture: MixturePrior
     scores: dict[str, float]
     axes: Axes
+    active: int
 
     @property
     def best(self) -> str:
@@ -100,9 +102,7 @@ def fit_priors(
         flow = fit_best_flow(encoded, judging, checkpoint, c_t, steps, seed, side, classes, precision, mirrored)
         scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
-    fitted = Fitted(flow, mixture, rounded, fit_axes(latents, seed))
-    report_densities(fitted, enough.z_mean)
-    return fitted
+    return Fitted(flow, mixture, rounded, fit_axes(latents, seed), int(active_units(enough.z_mean).sum()))
 
 
 def mean_density(flow: FlowPrior, judges: NDArray[np.float32]) -> float:
@@ -140,19 +140,15 @@ def fit_mixture(training: NDArray[np.float32], judges: NDArray[np.float32], seed
     return prior
 
 
-def report_densities(fitted: Fitted, z_mean: NDArray[np.float32]) -> None:
-    """Report on stderr which distribution is the best, and warn of latents that hold next to nothing of the images.
-
-    Args:
-        z_mean: of training images, (n, latent_dim).
-    """
+def report_densities(fitted: Fitted) -> None:
+    """Report on stderr which distribution is the best, and warn of latents that hold next to nothing of the images."""
     scores = ", ".join(f"{name} {score:.1f}" for name, score in fitted.scores.items())
     print(f"log-density of held-out latents, nats: {scores}; samples come from {fitted.best}", file=sys.stderr)
-    active = int(active_units(z_mean).sum())
-    if active < z_mean.shape[1] / 10:
+    active, units = fitted.active, fitted.mixture.latent_dim
+    if active < units / 10:
         print(
-            f"warning: {active} of {z_mean.shape[1]} latent units are active: samples will be alike, and images lose "
-            "their detail; a lower kl_weight or a longer training may help",
+            f"warning: {active} of {units} latent units are active: samples will be alike, and images lose their "
+            "detail; a lower kl_weight or a longer training may help",
             file=sys.stderr,
         )
 
