@@ -169,7 +169,7 @@ def main(
         raise BadInput(f"{source}: one training image; two at least are needed, so add images or lower held_out")
     classes = find_classes(read_labels(labels, label_table), training.names, held.names, source)
     epochs = max(1, round(schedule * (epochs or epochs_for(len(training)))))
-    flow_steps = round(schedule * flow_steps)
+    flow_steps = max(min(1, flow_steps), round(schedule * flow_steps))
     if classes.names and not flow_steps:
         print("warning: samples of a class come from the flow, which flow_steps 0 leaves out", file=sys.stderr)
 

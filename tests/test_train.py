@@ -91,6 +91,12 @@ def test_a_schedule_multiplies_epochs_and_steps_of_the_flow(squares: Path, tmp_p
     assert half == whole
 
 
+def test_the_shortest_schedule_leaves_an_epoch_and_a_step_of_the_flow(squares: Path, tmp_path: Path):
+    train(squares, tmp_path, *TINY, "--schedule", 1e-6)
+    kept = load_model(tmp_path / "model" / "vae.keras").settings
+    assert (kept["training"]["epochs"], kept["training"]["flow_steps"], kept["sampler"]) == (1, 1, "flow")
+
+
 # What it starts from
 
 

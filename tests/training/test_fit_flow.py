@@ -34,6 +34,7 @@ from imagevae.training.fit_flow import (
     fit_flow,
     lowest,
     mirrored_share,
+    soon_of,
 )
 from imagevae.training.loop import Best
 from imagevae.training.standardising import moments, prominence
@@ -131,6 +132,21 @@ def test_images_are_seen_as_they_are_so_often_and_no_more_until_half_are_mirrore
 def test_the_default_mirrors_no_image_of_the_demo():
     assert mirrored_share(1793, 1750) == 0
     assert mirrored_share(1793, 3 * 1750) == 0.5
+
+
+@given(images=st.integers(1, 10**6), steps=st.integers(0, 10**6))
+def test_a_flow_copies_too_soon_in_half_of_its_steps_while_it_has_hardly_seen_the_images(images: int, steps: int):
+    share = mirrored_share(images, steps)
+    soon = soon_of(images, steps, share)
+    half = -(-steps // 125) // 2 * 125
+    assert soon <= half
+    seen = soon * (1 - share) * 256 / images
+    assert soon == half or (soon >= 875 and seen == pytest.approx(max(150, seen), rel=0.001))
+    assert soon <= 875 or seen < 150.1
+
+
+def test_when_a_flow_of_the_demo_copies_too_soon():
+    assert [soon_of(1793, each * 1750, mirrored_share(1793, each * 1750)) for each in (1, 3, 6)] == [875, 2101, 2101]
 
 
 @pytest.mark.slow
@@ -308,6 +324,7 @@ def test_a_wide_flow_that_copies_late_is_kept_however_long_it_was_to_be_trained(
 ):
     monkeypatch.setattr(fitting, "STEPS_AN_EPOCH", 3)
     monkeypatch.setattr(fitting, "SOON", 6)
+    monkeypatch.setattr(fitting, "KNOWN", 0)
     monkeypatch.setattr(fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
     monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
     sets = latents(200, seed=0), latents(50, seed=1)

@@ -40,7 +40,7 @@ JUDGES = 500  # held-out latents that the distributions are compared on
 # Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
 FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
-SOON = 875  # steps, within which a wide flow that copies gives way to a narrow one; within half of them if less
+SOON, KNOWN = 875, 150  # steps, or times that each image is seen as it is: what copies sooner is too wide
 FEWEST = 10  # samples and held-out images of a class in which copies are looked for
 DRAWN_IN = 8  # steps from noise, half as many as other samples: C_T is within 0.4 of theirs
 GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
@@ -76,7 +76,7 @@ def fit_best_flow(
     for width, most_clusters in kinds:
         flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names, precision=precision)
         is_last, epochs = width == kinds[-1][0], epochs_of(steps)
-        soon = 0 if is_last else min(epochs // 2, SOON // STEPS_AN_EPOCH)
+        soon = 0 if is_last else soon_of(images, steps, mirrored) // STEPS_AN_EPOCH
         best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), guided_from=soon)
         fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes, mirrored)
         ended, kept = len(best.history) / epochs, len(best.history) > soon
@@ -226,6 +226,12 @@ def mirrored_share(images: int, steps: int) -> float:
     """The share of the images a flow of so many steps sees that is mirrored: against copies, none is seen as it is more
     than `AS_THEY_ARE` times, but half of them at least are."""
     return min(0.5, max(0.0, 1 - AS_THEY_ARE * images / max(1, steps * FLOW_BATCH)))
+
+
+def soon_of(images: int, steps: int, mirrored: float) -> int:
+    """Steps within which a wide flow that copies gives way to a narrow one, though half of all at most: `SOON`, or as
+    many as show it each image `KNOWN` times as it is, if that is later."""
+    return min(STEPS_AN_EPOCH * (epochs_of(steps) // 2), max(SOON, int(KNOWN * images / ((1 - mirrored) * FLOW_BATCH))))
 
 
 def as_they_are(latents: NDArray[np.float32], mirrored: float) -> NDArray[np.float32]:
