@@ -109,7 +109,8 @@ def epochs_for(images: int) -> int:
     "--flow_steps",
     type=click.IntRange(0, 10**8),
     default=1750,
-    help="Training steps of the flow that learns the distribution of the latents; 0 leaves it out.",
+    help="Training steps of the flow that learns the distribution of the latents, half as many as those of a narrow "
+    "one; 0 leaves it out.",
 )
 @click.option(
     "--precision",

@@ -26,7 +26,7 @@ def test_a_flow_that_has_learned_nothing_is_a_normal_distribution(side: int):
 def trained(flow: FlowPrior, training: np.ndarray, held_out: np.ndarray, steps: int, folder: Path) -> FlowPrior:
     keras.utils.set_random_seed(0)
     best = Best(lambda logs: logs["val_loss"], Checkpoint(folder / "flow.npz", ""))
-    return fit_flow(flow, as_latents(training), as_latents(held_out), best, steps, seed=0)
+    return fit_flow(flow, as_latents(training)[None], as_latents(held_out), best, steps, seed=0)
 
 
 @pytest.fixture(scope="module")

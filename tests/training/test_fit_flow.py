@@ -25,11 +25,9 @@ from imagevae.model.vae import VAE
 from imagevae.training import fit_flow as fitting
 from imagevae.training.checkpoint import Checkpoint
 from imagevae.training.fit_flow import (
+    Kind,
     WhileNew,
-    allotted,
-    clusters,
     copy_test,
-    count_clusters,
     fit_best_flow,
     fit_flow,
     lowest,
@@ -69,14 +67,6 @@ def test_how_large_a_flow_sees_latents():
     assert prominence(np.float32([1, 9]), np.float32([1, 1])) == pytest.approx(np.sqrt([0.2, 1.8]))
 
 
-@pytest.mark.parametrize(
-    ("images", "latents", "clusters"), [(10, 1000, 1), (10_000, 15, 1), (200, 1000, 4), (10_000, 64, 4), (10**6,) * 3]
-)
-def test_there_are_clusters_where_images_and_latents_are_many(images: int, latents: int, clusters: int):
-    assert count_clusters(images, latents, CLUSTERS) == min(clusters, CLUSTERS)
-    assert count_clusters(images, latents, 1) == 1
-
-
 def smooth(count: int, seed: int) -> np.ndarray:
     """Latents on a grid of 8x8 cells, each the mean of nine independent numbers: equal where cells are neighbours."""
     noise = np.random.default_rng(seed).standard_normal((count, 10, 10)).astype(np.float32)
@@ -91,33 +81,9 @@ def test_a_flow_that_knows_the_grid_learns_from_few_what_neighbours_have_in_comm
         keras.utils.set_random_seed(0)
         best = Best(lambda logs: logs["val_loss"], Checkpoint(tmp_path / f"{side}.npz", ""))
         flow = FlowPrior(64, 32, side, blocks=1)
-        return fit_flow(flow, as_latents(training), as_latents(held_out), best, 150, seed=0).log_prob(new).mean()
+        return fit_flow(flow, as_latents(training)[None], as_latents(held_out), best, 150, seed=0).log_prob(new).mean()
 
     assert density(side=8) > density(side=0) + 1
-
-
-@given(sizes=st.lists(st.integers(1, 10**5), min_size=1, max_size=80), seats=st.integers(1, 64))
-def test_each_class_has_clusters_by_its_size(sizes: list[int], seats: int):
-    given = allotted(sizes, seats)
-    assert sum(given) == max(seats, len(sizes))
-    assert min(given) >= 1
-    for one, other in itertools.permutations(range(len(sizes)), 2):
-        assert sizes[one] > sizes[other] or given[one] <= given[other] + 1
-
-
-def test_clusters_lie_in_classes_however_these_lie():
-    points = np.random.default_rng(0).standard_normal((400, 40)).astype(np.float32)
-    owners = np.repeat([-1, 0, 1], [20, 80, 300])
-    found = clusters(points, CLUSTERS, 0, owners)
-    assert found.shares.sum() == pytest.approx(1)
-    for owner, count in ((-1, 20), (0, 80), (1, 300)):
-        own = found.owners == owner
-        assert found.shares[own].sum() == pytest.approx(count / 400)
-        assert found.shares[own] @ found.centres[own] == pytest.approx(
-            points[owners == owner].sum(axis=0) / 400, abs=1e-6
-        )
-    assert np.array_equal(clusters(points, 1, 0, owners).owners, [-1, 0, 1])
-    assert clusters(points, CLUSTERS, 0).owners.max() == 0
 
 
 @given(images=st.integers(1, 10**6), steps=st.integers(0, 10**6))
@@ -155,7 +121,7 @@ def test_mirrored_latents_teach_a_flow_and_do_not_get_into_samples(tmp_path: Pat
     points, held_out = (right + noise.standard_normal((count, 2)).astype(np.float32) for count in (500, 200))
     flow = FlowPrior(2, 32, blocks=1)
     best = Best(lambda logs: logs["val_loss"], Checkpoint(tmp_path / "flow.npz", ""))
-    both = as_latents(np.concatenate([points, points * np.float32([-1, 1])]))
+    both = np.stack([as_latents(points), as_latents(points * np.float32([-1, 1]))])
     fit_flow(flow, both, as_latents(held_out), best, 1500, seed=0, mirrored=0.5)
     assert draws(flow, 2000).mean(axis=0) == pytest.approx(right, abs=0.15)
     places = np.eye(flow.places, dtype=np.float32)
@@ -284,7 +250,7 @@ def test_a_flow_that_copies_too_soon_gives_way_to_a_narrow_one_and_a_cut_changes
     """The weights are those after the third of its four epochs, and a training that is cut off in the second ends with
     them too."""
     monkeypatch.setattr(fitting, "STEPS_AN_EPOCH", 3)
-    monkeypatch.setattr(fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
+    monkeypatch.setattr(fitting, "FLOWS", (Kind(24, CLUSTERS, 1), Kind(16, 1, 1)))
     monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
     needed = {24: [1, 1.5], 16: [1.5, 1, 2, NEVER]}  # the guidance without which samples are copies
     tested: list[tuple[tuple[int, int], list[np.ndarray]]] = []
@@ -301,7 +267,7 @@ def test_a_flow_that_copies_too_soon_gives_way_to_a_narrow_one_and_a_cut_changes
             tested.append(((width, epoch), flow.get_weights()))
             return 1 if flow.strength >= needed[width][epoch - 1] else -4
 
-        sets = latents(200, seed=0), latents(50, seed=1)
+        sets = latents(200, seed=0)[None], latents(50, seed=1)
         return fit_best_flow(*sets, lambda name: Checkpoint(home / name, ""), test, 12, seed=0)
 
     flow = fitted(tmp_path / "whole")
@@ -325,9 +291,9 @@ def test_a_wide_flow_that_copies_late_is_kept_however_long_it_was_to_be_trained(
     monkeypatch.setattr(fitting, "STEPS_AN_EPOCH", 3)
     monkeypatch.setattr(fitting, "SOON", 6)
     monkeypatch.setattr(fitting, "KNOWN", 0)
-    monkeypatch.setattr(fitting, "FLOWS", ((24, CLUSTERS), (16, 1)))
+    monkeypatch.setattr(fitting, "FLOWS", (Kind(24, CLUSTERS, 1), Kind(16, 1, 1)))
     monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
-    sets = latents(200, seed=0), latents(50, seed=1)
+    sets = latents(200, seed=0)[None], latents(50, seed=1)
 
     def test(flow: FlowPrior) -> float:
         return 1 if int(flow.optimizer.iterations) < 9 else -4
@@ -347,8 +313,8 @@ def test_a_flow_of_few_images_says_that_it_copies_them(
     monkeypatch.setattr(fitting, "FlowPrior", partial(FlowPrior, blocks=1))
     few, held_out = normal(20, seed=0), normal(300, seed=1)
     c_t = copy_test(model, images_of(model, few), held_out, seed=0)
-    sets = as_latents(few), as_latents(held_out)
+    sets = as_latents(few)[None], as_latents(held_out)
     fit_best_flow(*sets, lambda name: Checkpoint(tmp_path / name, ""), c_t, 125, seed=0)
     said = capsys.readouterr().err
-    assert "copies training images after 100% of its steps" in said
+    assert "copies training images after 50% of its steps" in said
     assert "warning: samples will be copies of training images" in said

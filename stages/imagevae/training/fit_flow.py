@@ -1,7 +1,7 @@
 """Training a flow to the latents of a trained autoencoder, until its samples would be copies of training images."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from imagevae.dataset.clusters import k_means
 from imagevae.dataset.copies import cells, copying, nearest, thumbnails
 from imagevae.dataset.labels import NO_CLASSES, Classes
 from imagevae.dataset.squares import Images
@@ -25,6 +24,7 @@ from imagevae.model.vae import VAE
 from imagevae.training.batches import Batches, Draws, Owned
 from imagevae.training.callbacks import Logs, Progress
 from imagevae.training.checkpoint import Checkpoint
+from imagevae.training.fit_clusters import clusters, count_clusters
 from imagevae.training.loop import Best, fit
 from imagevae.training.optimizer import RiseAndFall
 from imagevae.training.standardising import standard
@@ -34,16 +34,31 @@ STEPS_AN_EPOCH = 125  # after which samples are looked through for copies
 AS_THEY_ARE = 300  # times that each image is seen so, at most; what steps there are beyond see mirrored images as often
 LEARNING_RATE = 0.005
 AVERAGING = 0.99  # momentum of the moving average of a flow's weights
-CLUSTER_IMAGES, CLUSTER_LATENTS = 50, 16  # for each cluster, at least: where either are few, none are needed
 ENOUGH = 20_000  # latents; more would cost more than they add
 JUDGES = 500  # held-out latents that the distributions are compared on
-# Width of a flow, and clusters at most. The first learns sooner, but copies where images are few or made of few parts.
-FLOWS = ((768, CLUSTERS), (384, 1))
 DRAWN, COPIES = 512, -3  # samples to look for copies among; C_T below which they are taken to be some
 SOON, KNOWN = 875, 150  # steps, or times that each image is seen as it is: what copies sooner is too wide
 FEWEST = 10  # samples and held-out images of a class in which copies are looked for
 DRAWN_IN = 8  # steps from noise, half as many as other samples: C_T is within 0.4 of theirs
 GUIDANCE = (1.0, 1.5, 2.0)  # weights of the guidance, for samples that would be copies with less
+
+
+class Kind(NamedTuple):
+    """A kind of flow.
+
+    Attributes:
+        width: units of each layer.
+        clusters: at most; each class has one at least.
+        longer: times that it has as many steps: those of a narrow one take less time.
+    """
+
+    width: int
+    clusters: int
+    longer: int
+
+
+# The first learns sooner, but copies where images are few or made of few parts.
+FLOWS = (Kind(768, CLUSTERS, 1), Kind(384, 1, 2))
 
 
 def fit_best_flow(
@@ -56,29 +71,31 @@ def fit_best_flow(
     side: int = 0,
     classes: Classes = NO_CLASSES,
     precision: str = "float32",
-    mirrored: float = 0,
 ) -> FlowPrior:
     """A flow whose samples are no copies: the first of `FLOWS`, or the last where that makes copies too soon. What
     would be copies later is guided more.
 
     Args:
-        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
+        training: z_mean and z_log_sigma, (1, n, 2, latent_dim), or (2, n, 2, latent_dim) with those of the images
+            mirrored, which it then sees as often as `mirrored_share` tells.
+        held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         c_t: of a distribution, see `copy_test`.
+        steps: of the training of the first one, see `Kind`.
         side: of the grid of latents, see `FlowPrior`.
         classes: of these images.
         precision: see `FlowPrior`.
-        mirrored: see `fit_flow`.
     """
-    images, _, latents = as_they_are(training, mirrored).shape
+    ways, images, _, latents = training.shape
     kinds = FLOWS if count_clusters(images, latents, CLUSTERS) > 1 else FLOWS[-1:]
-    if mirrored:
-        print(f"flow: {mirrored:.0%} of the images that it sees are mirrored, against copies", file=sys.stderr)
-    for width, most_clusters in kinds:
-        flow = FlowPrior(latents, width, side, seed=seed, classes=classes.names, precision=precision)
-        is_last, epochs = width == kinds[-1][0], epochs_of(steps)
-        soon = 0 if is_last else soon_of(images, steps, mirrored) // STEPS_AN_EPOCH
-        best = WhileNew(checkpoint(f"flow-{width}"), partial(c_t, flow), guided_from=soon)
-        fit_flow(flow, training, held_out, best, steps, seed, most_clusters, classes, mirrored)
+    for kind in kinds:
+        flow = FlowPrior(latents, kind.width, side, seed=seed, classes=classes.names, precision=precision)
+        own_steps = kind.longer * steps
+        epochs, mirrored = epochs_of(own_steps), mirrored_share(images, own_steps) if ways == 2 else 0.0
+        if mirrored:
+            print(f"flow: {mirrored:.0%} of the images that it sees are mirrored, against copies", file=sys.stderr)
+        soon = 0 if kind == kinds[-1] else soon_of(images, own_steps, mirrored) // STEPS_AN_EPOCH
+        best = WhileNew(checkpoint(f"flow-{kind.width}"), partial(c_t, flow), guided_from=soon)
+        fit_flow(flow, training, held_out, best, own_steps, seed, kind.clusters, classes, mirrored)
         ended, kept = len(best.history) / epochs, len(best.history) > soon
         if best.enough(best.history[-1]):
             fewer = "with a cluster for each class" if classes.names else "without clusters"
@@ -189,14 +206,15 @@ def fit_flow(
     """Train a flow in place, with Adam at the learning rate of `RiseAndFall`, on clusters that k-means finds.
 
     Args:
-        training, held_out: z_mean and z_log_sigma, (n, 2, latent_dim); where any are mirrored, those of the training
-            images mirrored follow, (2n, 2, latent_dim).
+        training: z_mean and z_log_sigma, (1, n, 2, latent_dim), or (2, n, 2, latent_dim) with those of the images
+            mirrored.
+        held_out: z_mean and z_log_sigma, (n, 2, latent_dim).
         best: chooses the moving average of the weights that is kept.
         most_clusters: to look for; each class has one at least.
         classes: of these images.
         mirrored: share of the images it sees that is mirrored, see `mirrored_share`.
     """
-    images = as_they_are(training, mirrored)
+    images = training[0]
     mean, scale = standard(images)
     flow.standardise(mean, scale)
     some = evenly_spaced(len(images), ENOUGH)
@@ -206,7 +224,9 @@ def fit_flow(
     epochs = epochs_of(steps)
     judges = np.repeat(np.arange(len(held_out)), max(1, 2 * JUDGES // len(held_out)))
     own, others = classes[1:] if classes.names else (np.zeros(len(each), np.int64) for each in (images, held_out))
-    batches = Draws(Owned(training, own), FLOW_BATCH, -(-steps // epochs), seed, mirrored)
+    batches = Draws(
+        Owned(training.reshape(-1, *images.shape[1:]), own), FLOW_BATCH, -(-steps // epochs), seed, mirrored
+    )
     fit(
         flow,
         keras.optimizers.Adam(
@@ -234,54 +254,6 @@ def soon_of(images: int, steps: int, mirrored: float) -> int:
     return min(STEPS_AN_EPOCH * (epochs_of(steps) // 2), max(SOON, int(KNOWN * images / ((1 - mirrored) * FLOW_BATCH))))
 
 
-def as_they_are(latents: NDArray[np.float32], mirrored: float) -> NDArray[np.float32]:
-    """Latents without those of mirrored images, which follow them where any are."""
-    return latents[: len(latents) // 2] if mirrored else latents
-
-
 def epochs_of(steps: int) -> int:
     """Epochs of a flow's training, each of `STEPS_AN_EPOCH` at most."""
     return -(-steps // STEPS_AN_EPOCH)
-
-
-def count_clusters(images: int, latents: int, most: int) -> int:
-    """How many clusters to divide images into, given how many there are and how many latents each has."""
-    return max(1, min(most, images // CLUSTER_IMAGES, latents // CLUSTER_LATENTS))
-
-
-class Clusters(NamedTuple):
-    """Clusters of latents.
-
-    Attributes:
-        centres: (k, latent_dim).
-        shares: of the latents, (k,).
-        owners: the class of each, (k,).
-    """
-
-    centres: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    owners: NDArray[np.int64]
-
-
-def clusters(z_mean: NDArray[np.float32], most: int, seed: int, owners: NDArray[np.int64] | None = None) -> Clusters:
-    """Clusters of standardised latents (n, latent_dim) of classes (n,), of which each has some by its share, and one at
-    least."""
-    images, latents = z_mean.shape
-    owners = np.zeros(images, np.int64) if owners is None else owners
-    members = {owner: np.flatnonzero(owners == owner) for owner in np.unique(owners)}
-    counts = allotted([len(rows) for rows in members.values()], count_clusters(images, latents, most))
-    found = []
-    for (owner, rows), count in zip(members.items(), counts, strict=True):
-        fit = k_means(z_mean[rows], count, seed)
-        shares = np.bincount(fit.labels_, minlength=count) / images
-        found.append(Clusters(fit.cluster_centers_, shares, np.full(count, owner)))
-    return Clusters(*map(np.concatenate, zip(*found, strict=True)))
-
-
-def allotted(sizes: Sequence[int], seats: int) -> list[int]:
-    """Seats for parties of some sizes, one for each at least and as nearly by size as can be: by the largest average
-    (D'Hondt)."""
-    given = [1] * len(sizes)
-    for _ in range(seats - len(sizes)):
-        given[max(range(len(sizes)), key=lambda party: sizes[party] / (given[party] + 1))] += 1
-    return given

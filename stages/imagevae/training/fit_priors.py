@@ -22,7 +22,7 @@ from imagevae.model.priors import MixturePrior
 from imagevae.model.vae import VAE
 from imagevae.training.checkpoint import Checkpoint
 from imagevae.training.fit_axes import fit_axes
-from imagevae.training.fit_flow import ENOUGH, JUDGES, as_they_are, copy_test, fit_best_flow, mirrored_share
+from imagevae.training.fit_flow import ENOUGH, FLOWS, JUDGES, copy_test, fit_best_flow, mirrored_share
 
 COMPONENTS = (1, 4, 16)
 
@@ -46,12 +46,12 @@ class Fitted:
 
 
 def encode_all(model: VAE, images: Images, file: Path, mirrored: bool = False) -> NDArray[np.float32]:
-    """z_mean and z_log_sigma of images, (n, 2, latent_dim), and after those of the images mirrored if they are wanted,
-    (2n, 2, latent_dim), in a file that is mapped into memory."""
+    """z_mean and z_log_sigma of images, (1, n, 2, latent_dim), or with those of the images mirrored, (2, n, 2,
+    latent_dim), in a file that is mapped into memory."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    latents = open_memmap(file, "w+", np.float32, ((1 + mirrored) * len(images), 2, model.latent_dim))
+    latents = open_memmap(file, "w+", np.float32, (1 + mirrored, len(images), 2, model.latent_dim))
     turned = (image[:, ::-1] for image in images) if mirrored else ()
-    for row, both in zip(latents, encode_in_batches(model, chain(images, turned)), strict=True):
+    for row, both in zip(chain(*latents), encode_in_batches(model, chain(images, turned)), strict=True):
         row[:] = both
     return latents
 
@@ -81,9 +81,9 @@ def fit_priors(
         classes: of these images.
         precision: of that training, see `FlowPrior`.
     """
-    mirrored = mirrored_share(len(training), steps)
-    encoded = encode_all(model, training, folder / "training.npy", mirrored > 0)
-    latents, held = as_they_are(encoded, mirrored), encode_all(model, held_out, folder / "held_out.npy")
+    mirrored = any(mirrored_share(len(training), kind.longer * steps) for kind in FLOWS)
+    encoded = encode_all(model, training, folder / "training.npy", mirrored)
+    latents, [held] = encoded[0], encode_all(model, held_out, folder / "held_out.npy")
     some, known = evenly_spaced(len(held), JUDGES), evenly_spaced(len(latents), ENOUGH)
     judging, enough = held[some], posterior(latents[known])
     judges = posterior(judging).draw(seed + 1)
@@ -99,7 +99,7 @@ def fit_priors(
         def checkpoint(name: str) -> Checkpoint:
             return Checkpoint(folder / f"{name}.npz", key)
 
-        flow = fit_best_flow(encoded, judging, checkpoint, c_t, steps, seed, side, classes, precision, mirrored)
+        flow = fit_best_flow(encoded, judging, checkpoint, c_t, steps, seed, side, classes, precision)
         scores["flow"] = mean_density(flow, judges)
     rounded = {name: float(f"{score:.6g}") for name, score in scores.items()}
     return Fitted(flow, mixture, rounded, fit_axes(latents, seed), int(active_units(enough.z_mean).sum()))
