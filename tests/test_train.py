@@ -22,7 +22,7 @@ from imagevae.model.archive import load_model, save_model
 from imagevae.model.vae import VAE
 from train import epochs_for
 
-LONGER = (*TINY, "--epochs", 4, "--flow_steps", 126, "--flip", "--shift", 1)  # two epochs of the flow
+LONGER = (*TINY, "--epochs", 4, "--flow_steps", 63, "--flip", "--shift", 1)  # two epochs of the flow
 
 
 def train(squares: Path, folder: Path, *flags: object) -> subprocess.CompletedProcess:
@@ -85,7 +85,7 @@ def test_enough_epochs_show_enough_images(images: int, epochs: int):
 
 @pytest.mark.slow
 def test_a_schedule_multiplies_epochs_and_steps_of_the_flow(squares: Path, tmp_path: Path):
-    for folder, *flags in (("half", "--epochs", 4, "--flow_steps", 40, "--schedule", 0.5), ("whole", "--epochs", 2)):
+    for folder, *flags in (("half", "--epochs", 4, "--flow_steps", 20, "--schedule", 0.5), ("whole", "--epochs", 2)):
         train(squares, tmp_path / folder, *TINY, *flags)
     half, whole = (tree(tmp_path / folder) for folder in ("half", "whole"))
     assert half == whole
@@ -245,7 +245,7 @@ def test_a_training_that_is_cut_off_in_each_phase_ends_as_an_undisturbed_one(
     assert (stopped.returncode, stopped.stderr.splitlines()[-1]) == (130, "train: stopped")
     for again, done in (
         (lambda: disturbed.cut_off("held_out.npy", 1, signal.SIGKILL), "vae: goes on after epoch 2\n"),
-        (lambda: disturbed.killed_before("imagevae.training.fit_flow", "k_means"), "vae: goes on after epoch 4\n"),
+        (lambda: disturbed.killed_before("imagevae.training.fit_clusters", "k_means"), "vae: goes on after epoch 4\n"),
         (lambda: disturbed.cut_off("flow-384.npz.partial", 2, signal.SIGKILL), "vae: goes on after epoch 4\n"),
         (lambda: disturbed.cut_off("vae.keras.partial", 1, signal.SIGKILL), "flow_prior: goes on after epoch 1\n"),
     ):
