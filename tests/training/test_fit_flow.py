@@ -25,6 +25,7 @@ from imagevae.model.vae import VAE
 from imagevae.training import fit_flow as fitting
 from imagevae.training.checkpoint import Checkpoint
 from imagevae.training.fit_flow import (
+    FLOWS,
     Kind,
     WhileNew,
     copy_test,
@@ -95,8 +96,10 @@ def test_images_are_seen_as_they_are_so_often_and_no_more_until_half_are_mirrore
     assert (1 - share) * seen == pytest.approx(min(seen, max(300, seen / 2)))
 
 
-def test_the_default_mirrors_no_image_of_the_demo():
-    assert mirrored_share(1793, 1750) == 0
+def test_of_the_demo_a_wide_flow_sees_no_mirrored_image_by_default_and_a_narrow_one_does():
+    wide, narrow = (mirrored_share(1793, kind.longer * 1750) for kind in FLOWS)
+    assert wide == 0
+    assert narrow == pytest.approx(0.4, abs=0.01)
     assert mirrored_share(1793, 3 * 1750) == 0.5
 
 
