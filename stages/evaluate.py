@@ -4,15 +4,10 @@ Each figure comes with its sample size and a 95% interval, beside the floor and 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from imagevae.cli import command
-
-if TYPE_CHECKING:
-    from imagevae.dataset.squares import Images
-    from imagevae.model.vae import VAE
 
 
 @click.command("evaluate", context_settings=command.SETTINGS, help=__doc__)
@@ -95,27 +90,13 @@ def main(
     start_keras(seed)
     from imagevae.cli.output import check_output, new_folder, sole_writer, write_file
     from imagevae.dataset.labels import read_labels
-    from imagevae.evaluation.between import between_section
-    from imagevae.evaluation.by_class import class_sheets, classes_of, classes_section, in_proportion, report_missing
-    from imagevae.evaluation.codes import code_sections
-    from imagevae.evaluation.factors import read_factors
+    from imagevae.evaluation.contents import all_sections
     from imagevae.evaluation.features import judges_of
     from imagevae.evaluation.headlines import headlines, summary
     from imagevae.evaluation.latent_map import check_layout
-    from imagevae.evaluation.odd_images import folder_section
-    from imagevae.evaluation.sections import (
-        CODED,
-        Sets,
-        comparison_section,
-        derive,
-        kl_of_units,
-        latents_section,
-        likelihood_section,
-        memorisation_section,
-        reconstruction_section,
-    )
-    from imagevae.evaluation.sheets import kl_table, mapped, sheets
-    from imagevae.exploring.interpolation import interpolations
+    from imagevae.evaluation.sets import read_pool
+    from imagevae.evaluation.sheets import all_sheets, kl_table
+    from imagevae.evaluation.subject import choose
     from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
     from imagevae.report.model_card import model_card as card_of
@@ -128,79 +109,26 @@ def main(
     for file in filter(None, (output, report, model_card)):
         context.with_resource(sole_writer(file))
     model = load_model(model_file)
-    training, held_out, sampled = read_images(model, model_file, images, samples)
-    classes, labels = model.classes, read_labels(model.settings["labels"], label_table)
-    numbers = classes_of(classes, labels, training, held_out, sampled)
-    report_missing(classes, numbers.samples)
-    fair = sampled.subset(in_proportion(numbers.samples, numbers.training))
-    chosen = [each.some(compared, seed) for each in (training, held_out, fair)]
-    values = read_factors(factors, [name for each in chosen[:2] for name in each.names[:CODED]]) if factors else None
+    pool = read_pool(model, model_file, images, samples)
+    labels = read_labels(model.settings["labels"], label_table)
     judges = judges_of(model.size, networks, seed, features, features_range)
-
-    sets = Sets(training, *(each[:] for each in chosen))
-    made = derive(model, sets)
-    sections = {
-        "likelihood": likelihood_section(model, sets, bounded, draws, seed),
-        "reconstruction": reconstruction_section(sets, made),
-        **{f"{name}_features": comparison_section(several, sets, seed) for name, several in judges.items()},
-        "memorisation": memorisation_section(sets, made, seed),
-        "latents": latents_section(made.encoded, values, seed),
-        "between": between_section(model, judges, sets, made, seed),
-        **code_sections(model.axes, made.encoded, sets, values, seed),
-    }
-    sections["folder"], of_folder = folder_section(model, sets)
-    if classes:
-        of_each = sampled.some(compared, seed)
-        kinds, by_class = classes_of(classes, labels, chosen[0], chosen[1], of_each), sets._replace(samples=of_each[:])
-        sections["classes"] = classes_section(classes, kinds, list(judges.values())[-1], by_class, made)
-        of_folder |= class_sheets(classes, kinds, by_class)
-    counts = {"training": len(training), "held_out": len(held_out), "sampled": len(sampled)}
+    subject = choose(model, pool, labels, factors, compared, seed)
+    sections, sheets = all_sections(subject, judges, bounded, draws, seed)
     if pictures:
         with new_folder(pictures) as folder:
-            shots = sheets(sets, made, shown) | of_folder
-            shots["interpolations"] = interpolations(model, sets.held_out[:8])
-            on_map = classes_of(classes, labels, *chosen)
-            shots["map"] = mapped(model, sets, made, values, on_map, list(counts.values()), map, seed)
-            for name, sheet in shots.items():
+            for name, sheet in (all_sheets(subject, shown, map, seed) | sheets).items():
                 (folder / f"{name}.png").write_bytes(encode_png(sheet))
-            (folder / "kl_per_unit.tsv").write_text(kl_table(kl_of_units(made.encoded["model"].held_out)))
+            (folder / "kl_per_unit.tsv").write_text(kl_table(subject))
     write_file(output, summary(headlines(sections), sections))
     if report or model_card:
-        parameters = {name: value for name, value in context.params.items() if not isinstance(value, Path | None)}
+        flags = {name: value for name, value in context.params.items() if not isinstance(value, Path | None)}
         folders = [folder for folder in (drawn, pictures) if folder]
-        of_classes = {name: int((numbers.training == number).sum()) for number, name in enumerate(classes)}
         settings = {**model.settings, "flow_guidance": float(model.flow.strength)}
-        record = read_record(
-            settings, parameters, counts, of_classes, output, images, samples, originals, curves, folders
-        )
+        counts = subject.counts(), subject.class_counts()
+        record = read_record(settings, flags, *counts, output, images, samples, originals, curves, folders)
         for made_file, text_of in ((report, report_of), (model_card, card_of)):
             if made_file:
                 write_file(made_file, text_of(record).encode(errors="backslashreplace"))
-
-
-def read_images(model: "VAE", model_file: Path, images: Path, samples: Path) -> "tuple[Images, Images, Images]":
-    """The images that a model was trained on, those that it held out, and its samples.
-
-    Raises:
-        BadInput: they are not of the model's size, or too few.
-    """
-    from imagevae.cli.errors import BadInput
-    from imagevae.dataset.held_out import split
-    from imagevae.dataset.squares import read_squares
-
-    known, sampled = read_squares(images), read_squares(samples)
-    for folder, found in ((images, known), (samples, sampled)):
-        if found.size != model.size:
-            raise BadInput(
-                f"{folder}: {found.size}x{found.size} pixels, but {model_file} is a model of {model.size}x{model.size}"
-            )
-    training, held_out = split(known, model.held_out, images)
-    if min(len(held_out), len(sampled)) < 2:
-        raise BadInput(
-            f"{images}, {samples}: {len(held_out)} held-out images and {len(sampled)} samples; two of each are needed, "
-            "so add images or samples"
-        )
-    return training, held_out, sampled
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Draw new images from a trained model. What else can be done with one is in stages/explore.py."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +10,13 @@ import click
 from imagevae.cli import command
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from imagevae.model.vae import VAE
 
 MOVED = ("reconstruct", "interpolate", "encode", "traverse", "manifold")  # modes of this script once
 ROWS, COLUMNS = 32, 8  # of the grid of all classes: their number at most, samples of each
+AXES = 12  # along which a sample is moved
 
 
 class Sample(click.Command):
@@ -104,12 +109,10 @@ def main(
 
     from imagevae.cli.errors import BadInput
     from imagevae.cli.output import check_output, new_folder
-    from imagevae.exploring.traversal import plane, principal_axes, traversal
     from imagevae.exploring.writing import write_squares
-    from imagevae.images.contact_sheet import contact_sheet, evenly_spaced, labelled, rows_of
     from imagevae.images.encoding import encode_png
     from imagevae.model.archive import load_model
-    from imagevae.model.classes import ALL, class_folder
+    from imagevae.model.classes import class_folder
     from imagevae.model.coding import decode_in_batches
     from imagevae.model.sampling import draw_latents
 
@@ -120,32 +123,46 @@ def main(
     elif sampler not in model.settings["densities"]:
         raise BadInput(f"--sampler {sampler}: {model_file} has none; its training may have had flow_steps 0")
     labels = labels_of(label, model, model_file, sampler)
-    prior = model.priors[sampler]
+    draw = partial(draw_latents, model.priors[sampler], seed=seed, temperature=temperature, guidance=guidance)
     with new_folder(output) as folder:
-        drawn = (z for each in labels for z in draw_latents(prior, count, seed, temperature, guidance, label=each))
-        samples = decode_in_batches(model, drawn)
+        samples = decode_in_batches(model, (z for each in labels for z in draw(count, label=each)))
         seen = tqdm(samples, total=count * len(labels), desc="sample", unit="sample", disable=None)
         homes = [f"{class_folder(each)}/" if each else "" for each in labels]
         names = (f"{home}{number:06}.png" for home in homes for number in range(count))
-        how = {"seed": seed, "temperature": temperature, "guidance": guidance, "sampler": sampler, "label": label}
+        how = {**draw.keywords, "sampler": sampler, "label": label}
         write_squares(folder, zip(names, seen, strict=True), form, how)
-    if not pictures:
-        return
-    with new_folder(pictures) as folder:
-        several = label == ALL
-        some = [labels[place] for place in evenly_spaced(len(labels), ROWS)]
-        first = min(count, COLUMNS if several else 64)
-        latents = [z for each in some for z in draw_latents(prior, first, seed, temperature, guidance, label=each)]
-        shown = list(decode_in_batches(model, latents))
-        sheet = (
-            labelled(rows_of(shown, first), list(map(str, some))) if several else contact_sheet(shown, tile=model.size)
-        )
-        (folder / "samples.png").write_bytes(encode_png(sheet))
-        if axes := principal_axes(model, 12):
-            picture = labelled(traversal(model, axes, latents[0]), [axis.name for axis in axes])
-            (folder / "traversal.png").write_bytes(encode_png(picture))
-        if model.latent_dim == 2:
-            (folder / "manifold.png").write_bytes(encode_png(plane(model)))
+    if pictures:
+        with new_folder(pictures) as folder:
+            for name, picture in pictures_of(model, draw, labels, count).items():
+                (folder / f"{name}.png").write_bytes(encode_png(picture))
+
+
+def pictures_of(
+    model: "VAE", draw: "Callable[..., Iterator[NDArray]]", labels: list[str | None], count: int
+) -> "dict[str, NDArray]":
+    """The grid of the first samples, `samples`; the first one moved along axes, `traversal`; the plane of a model with
+    two latents, `manifold`.
+
+    Args:
+        draw: some latents, of a class where `label` names one.
+        count: samples of each of the classes, or of any.
+    """
+    from imagevae.exploring.traversal import plane, principal_axes, traversal
+    from imagevae.images.contact_sheet import contact_sheet, evenly_spaced, labelled, rows_of
+    from imagevae.model.coding import decode_in_batches
+
+    several = len(labels) > 1
+    some = [labels[place] for place in evenly_spaced(len(labels), ROWS)]
+    first = min(count, COLUMNS if several else 64)
+    latents = [z for each in some for z in draw(first, label=each)]
+    shown = list(decode_in_batches(model, latents))
+    sheet = labelled(rows_of(shown, first), list(map(str, some))) if several else contact_sheet(shown, tile=model.size)
+    found = {"samples": sheet}
+    if axes := principal_axes(model, AXES):
+        found["traversal"] = labelled(traversal(model, axes, latents[0]), [axis.name for axis in axes])
+    if model.latent_dim == 2:
+        found["manifold"] = plane(model)
+    return found
 
 
 if __name__ == "__main__":

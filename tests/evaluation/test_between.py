@@ -6,7 +6,7 @@ import pytest
 from conftest import as_images
 from imagevae.evaluation.between import between_section, faded, path_length
 from imagevae.evaluation.features import Network, random_network
-from imagevae.evaluation.sections import Sets, derive
+from imagevae.evaluation.sets import Sets, derive
 from imagevae.model.vae import VAE
 
 PIXELS = Network(8, 16, lambda levels: levels.reshape(len(levels), -1))

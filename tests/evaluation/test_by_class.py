@@ -22,7 +22,7 @@ from imagevae.evaluation.by_class import (
 from imagevae.evaluation.features import random_network
 from imagevae.evaluation.headlines import headlines, summary
 from imagevae.evaluation.intervals import Estimate
-from imagevae.evaluation.sections import Derived, Sets, nearest_training_images
+from imagevae.evaluation.sets import Derived, Pool, Sets, nearest_training_images
 from imagevae.model.classes import NO_CLASS
 from imagevae.report.tables import sections, table
 
@@ -118,7 +118,7 @@ def named(*names: str) -> Images:
 def test_samples_are_of_the_class_whose_folder_they_lie_in():
     real = named("a%2Fb/1.png", "value/2.png", "3.png")
     drawn = named("a%2Fb/000000.png", "a/b/000000.png", "value/000001.png", "000000.png")
-    found = classes_of(NAMES, Labels("folders", {}), real, real, drawn)
+    found = classes_of(NAMES, Labels("folders", {}), Pool(real, real, drawn))
     assert found.training.tolist() == [NO_CLASS, 0, NO_CLASS]
     assert found.samples.tolist() == [2, NO_CLASS, 0, NO_CLASS]
 

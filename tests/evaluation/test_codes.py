@@ -20,7 +20,7 @@ from imagevae.evaluation.codes import (
     probe_accuracy,
 )
 from imagevae.evaluation.factors import Factors
-from imagevae.evaluation.sections import Posteriors, Sets
+from imagevae.evaluation.sets import Posteriors, Sets
 from imagevae.model.axes import Axes
 from imagevae.model.coding import Posterior
 

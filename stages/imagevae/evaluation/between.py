@@ -7,7 +7,8 @@ from imagevae.evaluation import intervals
 from imagevae.evaluation.distances import average, frechet, kernel_distance
 from imagevae.evaluation.features import Network, features
 from imagevae.evaluation.intervals import Estimate
-from imagevae.evaluation.sections import Derived, Pictures, Section, Sets
+from imagevae.evaluation.sections import Section
+from imagevae.evaluation.sets import Derived, Pictures, Sets
 from imagevae.exploring.interpolation import interpolation, midpoints
 from imagevae.model.coding import decode_in_batches
 from imagevae.model.vae import VAE

@@ -15,10 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from imagevae.dataset.copies import copying, nearest, thumbnails
 from imagevae.dataset.labels import Labels, numbered
-from imagevae.dataset.squares import Images
 from imagevae.evaluation import intervals
 from imagevae.evaluation.features import Network, features
-from imagevae.evaluation.sections import Derived, Section, Sets, compare, memorised
+from imagevae.evaluation.sections import Section, compare, memorised
+from imagevae.evaluation.sets import Derived, Pool, Sets
 from imagevae.images.contact_sheet import GREY, evenly_spaced, labelled
 from imagevae.model.classes import ALL, NO_CLASS, class_folder
 
@@ -38,11 +38,11 @@ class Kinds(NamedTuple):
     samples: NDArray
 
 
-def classes_of(classes: Sequence[str], labels: Labels, training: Images, held_out: Images, samples: Images) -> Kinds:
+def classes_of(classes: Sequence[str], labels: Labels, pool: Pool) -> Kinds:
     """The classes of real images by their labels, those of samples by the folders that stages/sample.py gave them."""
-    folders = [name.rpartition("/")[0] for name in samples.names]
-    drawn = numbered(folders, [class_folder(name) for name in classes])
-    return Kinds(numbered(labels.of(training.names), classes), numbered(labels.of(held_out.names), classes), drawn)
+    training, held_out = (numbered(labels.of(images.names), classes) for images in (pool.training, pool.held_out))
+    folders = [name.rpartition("/")[0] for name in pool.samples.names]
+    return Kinds(training, held_out, numbered(folders, [class_folder(name) for name in classes]))
 
 
 def report_missing(names: Sequence[str], asked: NDArray[np.int64]) -> None:

@@ -24,7 +24,8 @@ from imagevae.evaluation import intervals
 from imagevae.evaluation.disentanglement import mutual_information
 from imagevae.evaluation.factors import Factors
 from imagevae.evaluation.intervals import Estimate
-from imagevae.evaluation.sections import CODED, Posteriors, Section, Sets, factor_scores
+from imagevae.evaluation.sections import Section, factor_scores
+from imagevae.evaluation.sets import CODED, Posteriors, Sets
 from imagevae.model.axes import Axes
 
 NEIGHBOURS = 10

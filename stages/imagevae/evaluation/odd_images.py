@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imagevae.evaluation import intervals
-from imagevae.evaluation.sections import RARE, Section, Sets
+from imagevae.evaluation.sections import RARE, Section
+from imagevae.evaluation.sets import Sets
 from imagevae.exploring.doubles import doubles_sheet, groups
 from imagevae.exploring.findings import strange_sheet
 from imagevae.exploring.strange import Reference, measure

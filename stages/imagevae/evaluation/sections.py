@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from imagevae.dataset.copies import cells, copying, nearest, thumbnails
+from imagevae.dataset.copies import cells, copying, thumbnails
 from imagevae.dataset.squares import Images
 from imagevae.evaluation import intervals, reconstruction
 from imagevae.evaluation.bounds import Bounds, bounds, gain
@@ -18,69 +18,15 @@ from imagevae.evaluation.factors import Factors
 from imagevae.evaluation.features import Network, features
 from imagevae.evaluation.fidelity import fidelity
 from imagevae.evaluation.intervals import Estimate
-from imagevae.model.coding import Posterior, active_units, decode_in_batches, encode
+from imagevae.evaluation.sets import CODED, Derived, Pictures, Posteriors, Sets
+from imagevae.model.coding import Posterior, active_units
 from imagevae.model.likelihood import kl_per_unit
 from imagevae.model.vae import VAE
 
 Section = dict[str, Any]  # names with estimates or sections
-Pictures = NDArray[np.uint8]
 
 RARE = 0.05
-CODED = 4000  # training images, and held-out images, that the code is judged by, at most
 FEW = 64  # latents that factors may be looked for in
-
-
-class Sets(NamedTuple):
-    """What is compared with each other.
-
-    Attributes:
-        training: all training images.
-        trained_on, held_out, samples: some training images, held-out images and samples, in an order of the seed's, so
-            that the first ones are a fair choice.
-    """
-
-    training: Images
-    trained_on: Pictures
-    held_out: Pictures
-    samples: Pictures
-
-
-class Neighbours(NamedTuple):
-    """The nearest training images of some images: distances, and which of the training images, (n,) each."""
-
-    distance: NDArray[np.float64]
-    which: NDArray[np.int64]
-
-
-class Posteriors(NamedTuple):
-    """Posteriors of the first `CODED` training images, and of held-out images."""
-
-    training: Posterior
-    held_out: Posterior
-
-
-class Derived(NamedTuple):
-    """What several sections need of the sets.
-
-    Attributes:
-        encoded: images as the `model` encodes them, and as its encoder did before training: `random_encoder`.
-        rebuilt: reconstructions of the held-out images from z_mean, to the nearest levels.
-        near: nearest training images of `samples`, `held_out` and `reconstructions`.
-    """
-
-    encoded: dict[str, Posteriors]
-    rebuilt: Pictures
-    near: dict[str, Neighbours]
-
-
-def derive(model: VAE, sets: Sets) -> Derived:
-    """Encode images, reconstruct the held-out ones, and find the nearest training images."""
-    encoders = {"model": model, "random_encoder": type(model).from_config(model.get_config())}
-    images = (sets.trained_on[:CODED], sets.held_out)
-    encoded = {name: Posteriors(*(encode(encoder, some) for some in images)) for name, encoder in encoders.items()}
-    rebuilt = np.stack(list(decode_in_batches(model, encoded["model"].held_out.z_mean)))
-    queries = {"samples": sets.samples, "held_out": sets.held_out, "reconstructions": rebuilt}
-    return Derived(encoded, rebuilt, nearest_training_images(sets.training, queries))
 
 
 def likelihood_section(model: VAE, sets: Sets, bounded: int, draws: int, seed: int) -> Section:
@@ -184,14 +130,6 @@ def compare(real: list[NDArray], fake: list[NDArray]) -> dict[str, Estimate]:
         "density": intervals.mean(density),
         "coverage": intervals.share(coverage),
     }
-
-
-def nearest_training_images(training: Images, queries: Mapping[str, Pictures]) -> dict[str, Neighbours]:
-    """For several sets of images at once, so that training images are read once."""
-    distance, which = nearest(np.concatenate([thumbnails(images) for images in queries.values()]), training)
-    ends = np.cumsum([len(images) for images in queries.values()])
-    parts = {name: slice(end - len(images), end) for end, (name, images) in zip(ends, queries.items(), strict=True)}
-    return {name: Neighbours(distance[part], which[part]) for name, part in parts.items()}
 
 
 def memorised(distance: NDArray, held_out: NDArray) -> Estimate:

@@ -1,28 +1,33 @@
 """What an evaluation shows: sheets of images beside each other, a map of them, and a table to plot."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
 from imagevae.evaluation import intervals
-from imagevae.evaluation.by_class import Kinds
-from imagevae.evaluation.factors import Factors
 from imagevae.evaluation.latent_map import Groups, Part, latent_map
-from imagevae.evaluation.sections import CODED, Derived, Sets
+from imagevae.evaluation.sections import kl_of_units
+from imagevae.evaluation.sets import CODED, Pictures
+from imagevae.evaluation.subject import Subject
+from imagevae.exploring.interpolation import interpolations
 from imagevae.images.contact_sheet import evenly_spaced, side_by_side
 from imagevae.model.coding import encode
-from imagevae.model.vae import VAE
+
+WAYS = 8  # held-out images that are shown with the ways between them
 
 
-def sheets(sets: Sets, made: Derived, shown: int) -> dict[str, NDArray[np.uint8]]:
-    """Sheets of at most `shown` images to the left and as many to the right, by name.
+def all_sheets(subject: Subject, shown: int, layout: str, seed: int) -> dict[str, Pictures]:
+    """Sheets of at most `shown` images to the left and as many to the right, by name, and more.
+
+    Args:
+        layout: of the map, see `latent_map`.
 
     Returns:
         reconstructions: held-out images, and what the model makes of them.
         samples: training images, and samples.
         suspects: the samples that are nearest to a training image, and these training images.
+        interpolations: ways between held-out images.
+        map: all kinds of images by their codes.
     """
+    sets, made = subject.sets, subject.made
     held, real, drawn = (evenly_spaced(len(some), shown) for some in (sets.held_out, sets.trained_on, sets.samples))
     near = made.near["samples"]
     suspects = np.argsort(near.distance, kind="stable")[:shown]
@@ -30,46 +35,35 @@ def sheets(sets: Sets, made: Derived, shown: int) -> dict[str, NDArray[np.uint8]
         "reconstructions": side_by_side(sets.held_out[held], made.rebuilt[held]),
         "samples": side_by_side(sets.trained_on[real], sets.samples[drawn]),
         "suspects": side_by_side(sets.samples[suspects], sets.training[near.which[suspects]]),
+        "interpolations": interpolations(subject.model, sets.held_out[:WAYS]),
+        "map": mapped(subject, layout, seed),
     }
 
 
-def mapped(
-    model: VAE,
-    sets: Sets,
-    made: Derived,
-    factors: Factors | None,
-    kinds: Kinds,
-    totals: Sequence[int],
-    how: str,
-    seed: int,
-) -> NDArray[np.uint8]:
+def mapped(subject: Subject, layout: str, seed: int) -> Pictures:
     """A map of at most `CODED` images of each kind, see `latent_map`: coloured by class where there are classes, or by
-    a factor.
-
-    Args:
-        factors: of the first `CODED` training images, and as many held-out ones.
-        kinds: classes of the images of each kind.
-        totals: number of training images, held-out images and samples that there are.
-    """
-    posteriors = made.encoded["model"]
+    a factor."""
+    model, sets, factors, posteriors = subject.model, subject.sets, subject.factors, subject.made.encoded["model"]
     samples = sets.samples[:CODED]
     latents = (posteriors.training.z_mean, posteriors.held_out.z_mean[:CODED], encode(model, samples).z_mean)
     pictures = (sets.trained_on[:CODED], sets.held_out[:CODED], samples)
+    totals = map(len, subject.pool)
     parts = [Part(*part) for part in zip(pictures, map(model.axes.encode, latents), totals, strict=True)]
     known = []
     if model.classes:
         names = np.array([*model.classes, ""], object)  # the last for -1
-        known = [Groups("class", [names[numbers[:CODED]] for numbers in kinds])]
+        known = [Groups("class", [names[numbers[:CODED]] for numbers in subject.classes_of(subject.chosen)])]
     elif factors:
         count = len(parts[0].codes)
         for name, column, spellings in zip(factors.names, factors.values.T, factors.spellings, strict=True):
             spelled = [spellings[value] for value in column]
             known.append(Groups(name, [spelled[:count], spelled[count:], [""] * len(samples)]))
-    return latent_map(parts, known, how, seed)
+    return latent_map(parts, known, layout, seed)
 
 
-def kl_table(kl: NDArray[np.float64]) -> str:
-    """Tab-separated: each unit's mean KL divergence over images (n, units) with its interval, the largest first."""
+def kl_table(subject: Subject) -> str:
+    """Tab-separated: each unit's mean KL divergence over held-out images with its interval, nats, the largest first."""
+    kl = kl_of_units(subject.made.encoded["model"].held_out)
     lines = ["rank\tunit\tlow\thigh\tkl"]
     for rank, unit in enumerate(np.argsort(-kl.mean(axis=0), kind="stable"), start=1):
         value, low, high, _ = intervals.mean(kl[:, unit])
