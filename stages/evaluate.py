@@ -124,8 +124,8 @@ def main(
         flags = {name: value for name, value in context.params.items() if not isinstance(value, Path | None)}
         folders = [folder for folder in (drawn, pictures) if folder]
         settings = {**model.settings, "flow_guidance": float(model.flow.strength)}
-        counts = subject.counts(), subject.class_counts()
-        record = read_record(settings, flags, *counts, output, images, samples, originals, curves, folders)
+        counts, of_classes = subject.counts(), subject.class_counts()
+        record = read_record(settings, flags, counts, of_classes, output, images, samples, originals, curves, folders)
         for made_file, text_of in ((report, report_of), (model_card, card_of)):
             if made_file:
                 write_file(made_file, text_of(record).encode(errors="backslashreplace"))

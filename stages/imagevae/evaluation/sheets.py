@@ -11,13 +11,14 @@ from imagevae.exploring.interpolation import interpolations
 from imagevae.images.contact_sheet import evenly_spaced, side_by_side
 from imagevae.model.coding import encode
 
-WAYS = 8  # held-out images that are shown with the ways between them
+ENDS = 8  # held-out images that ways are shown between
 
 
 def all_sheets(subject: Subject, shown: int, layout: str, seed: int) -> dict[str, Pictures]:
-    """Sheets of at most `shown` images to the left and as many to the right, by name, and more.
+    """All pictures of an evaluation that need no section, by name.
 
     Args:
+        shown: images at most to the left of a sheet, and as many to the right.
         layout: of the map, see `latent_map`.
 
     Returns:
@@ -35,7 +36,7 @@ def all_sheets(subject: Subject, shown: int, layout: str, seed: int) -> dict[str
         "reconstructions": side_by_side(sets.held_out[held], made.rebuilt[held]),
         "samples": side_by_side(sets.trained_on[real], sets.samples[drawn]),
         "suspects": side_by_side(sets.samples[suspects], sets.training[near.which[suspects]]),
-        "interpolations": interpolations(subject.model, sets.held_out[:WAYS]),
+        "interpolations": interpolations(subject.model, sets.held_out[:ENDS]),
         "map": mapped(subject, layout, seed),
     }
 
